@@ -1,0 +1,1 @@
+//! Figures: marks on axes, as SVG, PNG and blocks for the terminal.

@@ -1,0 +1,214 @@
+//! The one place that reads time.
+//!
+//! A [`Stamp`] is a point on the machine's monotonic clock; differences of stamps are [`Nanos`]. The wall clock is read
+//! for two things only: to say when a session began ([`Monotonic::wall`]), and to carry a kernel receive stamp, which
+//! Linux gives on `CLOCK_REALTIME`, over to the monotonic clock ([`ReceiveClock`]). No duration ever comes from it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// A span of time in nanoseconds.
+pub type Nanos = u64;
+
+/// A point on the monotonic clock, in nanoseconds since an origin that the operating system chose (boot, on Linux).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stamp(pub Nanos);
+
+impl Stamp {
+    /// The time from `earlier` to here, or `None` when `earlier` is in fact the later of the two.
+    pub fn since(self, earlier: Stamp) -> Option<Nanos> {
+        self.0.checked_sub(earlier.0)
+    }
+
+    /// The time from here to `later`; zero when that has passed.
+    pub fn until(self, later: Stamp) -> Duration {
+        Duration::from_nanos(later.0.saturating_sub(self.0))
+    }
+
+    /// The point `span` after this one.
+    pub fn after(self, span: Duration) -> Stamp {
+        Stamp(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// A source of monotonic time that can wait, so that everything above runs on real time or on a [`ManualClock`].
+pub trait Clock: Send + Sync {
+    /// The present moment.
+    fn now(&self) -> Stamp;
+    /// Blocks until `deadline`; returns at once when it has passed.
+    fn sleep_until(&self, deadline: Stamp);
+}
+
+/// `CLOCK_MONOTONIC`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Monotonic;
+
+impl Monotonic {
+    /// The wall clock, for the `started_at` of a session and for nothing else.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
+    pub fn wall(self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// The smallest step this clock was seen to make, in nanoseconds, over `reads` pairs of readings.
+    pub fn grain(self, reads: usize) -> Nanos {
+        (0..reads)
+            .filter_map(|_| {
+                let first = self.now();
+                let mut next = self.now();
+                while next == first {
+                    next = self.now();
+                }
+                next.since(first)
+            })
+            .min()
+            .unwrap_or(0)
+    }
+}
+
+impl Clock for Monotonic {
+    fn now(&self) -> Stamp {
+        Stamp(nanos_of(ClockId::Monotonic))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
+    fn sleep_until(&self, deadline: Stamp) {
+        std::thread::sleep(self.now().until(deadline));
+    }
+}
+
+/// A clock that moves only when it is told to: virtual time for the machines' tests.
+#[derive(Debug, Default)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    /// Moves the clock forward.
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Stamp {
+        Stamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn sleep_until(&self, deadline: Stamp) {
+        self.0.fetch_max(deadline.0, Ordering::SeqCst);
+    }
+}
+
+/// How far the two clocks may drift apart between two reads before it counts as a step of the wall clock. NTP slews by
+/// at most 500 ppm, so half a second between two reads moves the offset by no more than this.
+const STEP: i128 = 250_000;
+
+/// Carries kernel receive stamps from the wall clock to the monotonic clock.
+///
+/// At each read both clocks are taken together; a kernel stamp `k` read at wall time `r` and monotonic time `m` happened
+/// at `m - (r - k)`. A stamp from the future, or one taken across a step of the wall clock, is refused.
+#[derive(Debug, Default)]
+pub struct ReceiveClock {
+    offset: Option<i128>,
+    last: Option<Stamp>,
+    steps: u64,
+}
+
+/// One reading of both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct BothClocks {
+    /// The monotonic clock: the stamp of the read itself.
+    pub at: Stamp,
+    /// The wall clock, nanoseconds since 1970.
+    pub wall_ns: u64,
+}
+
+impl BothClocks {
+    /// Reads both clocks, one right after the other.
+    pub fn read() -> BothClocks {
+        let at = Monotonic.now();
+        BothClocks { at, wall_ns: nanos_of(ClockId::Realtime) }
+    }
+}
+
+impl ReceiveClock {
+    /// The monotonic moment of the kernel stamp `kernel_wall_ns` that came with a read at `now`, or `None` when the
+    /// stamp cannot be believed: it lies in the future, or the wall clock was stepped since the read before.
+    pub fn convert(&mut self, now: BothClocks, kernel_wall_ns: u64) -> Option<Stamp> {
+        let offset = i128::from(now.wall_ns) - i128::from(now.at.0);
+        let elapsed = self.last.and_then(|last| now.at.since(last)).unwrap_or(0);
+        // 500 ppm of slew on top of the fixed tolerance, for reads that are far apart.
+        let tolerance = STEP + i128::from(elapsed) / 2_000;
+        let stepped = self.offset.is_some_and(|before| (offset - before).abs() > tolerance);
+        self.offset = Some(offset);
+        self.last = Some(now.at);
+        if stepped {
+            self.steps += 1;
+            return None;
+        }
+        let age = now.wall_ns.checked_sub(kernel_wall_ns)?;
+        now.at.0.checked_sub(age).map(Stamp)
+    }
+
+    /// How many steps of the wall clock were noticed.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
+fn nanos_of(id: ClockId) -> Nanos {
+    let time = clock_gettime(id);
+    // Both clocks count up from zero, so neither field is ever negative.
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALL: u64 = 1_700_000_000_000_000_000;
+
+    fn both(at: u64, wall_ns: u64) -> BothClocks {
+        BothClocks { at: Stamp(at), wall_ns }
+    }
+
+    #[test]
+    fn a_kernel_stamp_keeps_its_age_on_the_monotonic_clock() {
+        let mut clock = ReceiveClock::default();
+        assert_eq!(clock.convert(both(5_000, WALL), WALL - 1_200), Some(Stamp(3_800)));
+    }
+
+    #[test]
+    fn a_stamp_from_the_future_is_refused() {
+        let mut clock = ReceiveClock::default();
+        assert_eq!(clock.convert(both(5_000, WALL), WALL + 1), None);
+        assert_eq!(clock.steps(), 0);
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_refuses_one_stamp_and_is_counted() {
+        let mut clock = ReceiveClock::default();
+        assert!(clock.convert(both(1_000_000, WALL), WALL - 10).is_some());
+        let stepped = WALL + 1_000_000_000;
+        assert_eq!(clock.convert(both(2_000_000, stepped), stepped - 10), None);
+        assert_eq!(clock.convert(both(3_000_000, stepped + 1_000_000), stepped), Some(Stamp(2_000_000)));
+        assert_eq!(clock.steps(), 1);
+    }
+
+    #[test]
+    fn slew_within_what_ntp_may_do_is_no_step() {
+        let mut clock = ReceiveClock::default();
+        clock.convert(both(0, WALL), WALL);
+        let second = 1_000_000_000;
+        assert!(clock.convert(both(10 * second, WALL + 10 * second + 4_900_000), WALL).is_some());
+    }
+
+    #[test]
+    fn virtual_time_moves_only_when_told() {
+        let clock = ManualClock::default();
+        clock.sleep_until(Stamp(70));
+        clock.advance(Duration::from_nanos(5));
+        assert_eq!(clock.now(), Stamp(75));
+    }
+}

@@ -1,0 +1,30 @@
+//! `ttft` measures what a KV cache does for an LLM server.
+//!
+//! The crate is a straight line: bytes leave the socket with a receive stamp, become events, deltas, one
+//! [`sample::Sample`] per request, one line of the log, one figure in a table, one dot on a chart. Each step is a
+//! module, and a module imports only modules of a smaller number (`tests/layers.rs` holds the table to it).
+//!
+//! | no. | modules | touches the outside world |
+//! |---|---|---|
+//! | 0 | [`clock`], [`exit`], [`rng`], [`stats`], [`chart`], [`wire`] | `clock` alone |
+//! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
+//! | 2 | [`plan`], [`net`], [`sim`]'s server | `net`, `sim::server` |
+//! | 3 | [`sample`], [`endpoint`] | `endpoint` |
+//! | 4 | [`tokens`], [`session`], [`metric`], [`record`]'s schema | `tokens`, `session` |
+//! | 5 | [`evidence`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
+//! | 6 | [`cachemap`], [`verify`], [`verdict`] | no |
+//! | 7 | [`report`] | no |
+//! | 8 | [`cmd`] | all of it; the only writer to stdout |
+//!
+//! Durations are `u64` nanoseconds on the monotonic clock until [`report`] turns them into text. A measurement that
+//! was not taken is `None`, never 0, and a request that failed is an [`sample::Outcome`], never a log line.
+
+pub mod chart;
+pub mod clock;
+pub mod exit;
+pub mod plan;
+pub mod rng;
+pub mod sample;
+pub mod sim;
+pub mod stats;
+pub mod wire;

@@ -1,0 +1,29 @@
+//! What is to be measured, decided before anything is sent: options and a seed become trials in a fixed order.
+
+use serde::{Deserialize, Serialize};
+
+/// What a request is meant to find in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arm {
+    /// A document the server has not seen.
+    Cold,
+    /// A document the server has just seen.
+    Hit,
+    /// An A/A control: a document the server has not seen, in a slot where a hit would stand.
+    Unseen,
+}
+
+/// What a request is for. Statistics use [`Role::Measure`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A throw-away request that pays first-call costs.
+    Warmup,
+    /// Puts a document into the cache.
+    Prime,
+    /// Is measured.
+    Measure,
+    /// Pushes other documents out of the cache.
+    Evict,
+}

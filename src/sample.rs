@@ -1,0 +1,126 @@
+//! One request, measured: what [`crate::plan`] asked for and what the wire showed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Nanos;
+use crate::plan::{Arm, Role};
+use crate::wire::chat::{Timings, Usage};
+
+/// One request as it went.
+///
+/// All stamps are nanoseconds from the session's start on the monotonic clock; `None` means the moment did not come, or
+/// was not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Numbers the request within its session, from 1. A dot on a chart carries it, and it finds the line in the log.
+    pub trial: u64,
+    pub arm: Arm,
+    pub role: Role,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    #[serde(flatten)]
+    pub stamps: Stamps,
+    /// Where the receive stamps come from; `None` when nothing was received.
+    #[serde(default)]
+    pub stamp: Option<StampKind>,
+    /// Events that carried generated text.
+    #[serde(default)]
+    pub token_events: u64,
+    /// Of those, how many shared a read with a later one, so that their stamps are upper bounds.
+    #[serde(default)]
+    pub shared_reads: u64,
+    /// Whether the first token is among them.
+    #[serde(default)]
+    pub first_token_shared: bool,
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    #[serde(default)]
+    pub timings: Option<Timings>,
+    #[serde(default)]
+    pub finish_reason: Option<String>,
+    /// Bytes of the request's body.
+    pub body_bytes: u64,
+    /// What a server refused and how the request was changed to suit it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adapted: Vec<String>,
+}
+
+/// The moments of a request, in nanoseconds from the session's start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stamps {
+    /// When the schedule asked for it (`load` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_ns: Option<Nanos>,
+    /// The dial began; `None` on a connection that was open already.
+    pub dial_ns: Option<Nanos>,
+    /// TCP was up.
+    pub connect_ns: Option<Nanos>,
+    /// TLS was up; `None` without TLS.
+    pub tls_ns: Option<Nanos>,
+    /// The request was handed to the open connection: the start of TTFT.
+    pub sent_ns: Option<Nanos>,
+    /// The kernel took the request's last byte.
+    pub sent_end_ns: Option<Nanos>,
+    /// The response's first byte.
+    pub first_byte_ns: Option<Nanos>,
+    /// The first event of the stream, whatever it carried.
+    pub first_event_ns: Option<Nanos>,
+    /// The first event that named a role.
+    pub role_ns: Option<Nanos>,
+    /// The first event that carried generated text: the end of TTFT.
+    pub first_token_ns: Option<Nanos>,
+    /// The first event that carried visible content (not reasoning).
+    pub first_content_ns: Option<Nanos>,
+    pub last_token_ns: Option<Nanos>,
+    pub end_ns: Option<Nanos>,
+    /// Every event that carried generated text, where kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chunk_ns: Vec<Nanos>,
+}
+
+/// Who stamped the arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StampKind {
+    /// The kernel, when the segment came in.
+    Kernel,
+    /// The reader thread, when it read.
+    Read,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "detail", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The stream ended as it should, with at least one token.
+    Ok,
+    /// No connection: `phase` is `resolve`, `connect`, `proxy` or `tls`.
+    Unreachable { phase: String, message: String },
+    /// 200, but no event stream.
+    NotAStream { content_type: Option<String> },
+    /// The server says the prompt does not fit its context.
+    TooLong { status: u16, message: String },
+    /// Any other status than 200.
+    Rejected { status: u16, message: String },
+    /// An error event inside the stream.
+    ServerError { message: String },
+    /// `--timeout` passed without a token; `phase` is `first_token`, `next_token` or `end`.
+    Timeout { phase: String },
+    /// The stream ended without a finish reason or `[DONE]`.
+    Truncated,
+    /// The stream ended as it should and carried no text.
+    NoToken,
+    /// The connection broke; `phase` is `send`, `first_token` or `stream`.
+    Reset { phase: String, message: String },
+    /// What came was not HTTP, or not what the stream's grammar allows.
+    Malformed { message: String },
+    /// The user stopped the run.
+    Interrupted,
+}
+
+impl Outcome {
+    pub fn is_ok(&self) -> bool {
+        matches!(self, Outcome::Ok)
+    }
+}

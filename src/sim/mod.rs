@@ -1,0 +1,1 @@
+//! The simulated endpoint: a prefix cache, a latency model, a queue and faults, with a server in front.
