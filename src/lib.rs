@@ -22,6 +22,7 @@
 pub mod chart;
 pub mod clock;
 pub mod exit;
+pub mod net;
 pub mod plan;
 pub mod rng;
 pub mod sample;

@@ -1,0 +1,3 @@
+//! The stopwatch: sockets, and the moments at which bytes cross them.
+
+pub mod stamp;
