@@ -21,6 +21,7 @@
 
 pub mod chart;
 pub mod clock;
+pub mod document;
 pub mod exit;
 pub mod net;
 pub mod plan;

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use rand::SeedableRng;
 use rand::TryRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The stream of random numbers that `seed` and `name` decide between them. Streams of different names are independent,
@@ -18,8 +19,9 @@ pub fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     keyed(&[&seed.to_le_bytes(), name.as_bytes()])
 }
 
-/// 128 bits from the operating system's generator.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// 128 bits from the operating system's generator; 32 hexadecimal digits where it is written down.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Nonce([u8; 16]);
 
 impl Nonce {
@@ -65,6 +67,20 @@ impl FromStr for Nonce {
             return Err(whole());
         }
         u128::from_str_radix(text, 16).map(|n| Nonce(n.to_be_bytes())).map_err(|_| whole())
+    }
+}
+
+impl From<Nonce> for String {
+    fn from(nonce: Nonce) -> String {
+        nonce.to_string()
+    }
+}
+
+impl TryFrom<String> for Nonce {
+    type Error = NonceError;
+
+    fn try_from(text: String) -> Result<Nonce, NonceError> {
+        text.parse()
     }
 }
 
