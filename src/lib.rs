@@ -29,4 +29,5 @@ pub mod rng;
 pub mod sample;
 pub mod sim;
 pub mod stats;
+pub mod tokens;
 pub mod wire;

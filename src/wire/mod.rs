@@ -7,5 +7,6 @@
 pub mod body;
 pub mod chat;
 pub mod http1;
+pub mod limits;
 pub mod refusal;
 pub mod sse;
