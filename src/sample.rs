@@ -17,6 +17,8 @@ pub struct Sample {
     pub arm: Arm,
     pub role: Role,
     #[serde(flatten)]
+    pub place: Place,
+    #[serde(flatten)]
     pub outcome: Outcome,
     #[serde(flatten)]
     pub stamps: Stamps,
@@ -38,11 +40,48 @@ pub struct Sample {
     pub timings: Option<Timings>,
     #[serde(default)]
     pub finish_reason: Option<String>,
+    /// The generated text, where a command compares answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
     /// Bytes of the request's body.
     pub body_bytes: u64,
     /// What a server refused and how the request was changed to suit it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adapted: Vec<String>,
+}
+
+impl Sample {
+    /// Prompt tokens that came from a cache, by the server's own word.
+    pub fn cached_tokens(&self) -> Option<u64> {
+        self.usage.and_then(|u| u.cached_tokens).or(self.timings.and_then(|t| t.cache_n))
+    }
+
+    /// The prompt's length in tokens, by the server's own word.
+    pub fn prompt_tokens(&self) -> Option<u64> {
+        let by_timings = || self.timings.and_then(|t| Some(t.cache_n? + t.prompt_n?));
+        self.usage.and_then(|u| u.prompt_tokens).or_else(by_timings)
+    }
+
+    /// The time to first token; `None` unless the request went well.
+    pub fn ttft_ns(&self) -> Option<Nanos> {
+        let sent = self.stamps.sent_ns.filter(|_| self.outcome.is_ok())?;
+        self.stamps.first_token_ns?.checked_sub(sent)
+    }
+}
+
+/// Where a request stands in the design of a command that measures pairs; all `None` elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Place {
+    /// The generated document it carried: within a session, equal numbers are equal bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<u64>,
+    /// The pair it was measured in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pair: Option<u64>,
+    /// How much of the document, in percent, was a prefix of one sent before; only where that share is the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_percent: Option<u8>,
 }
 
 /// The moments of a request, in nanoseconds from the session's start.
