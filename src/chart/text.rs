@@ -1,0 +1,98 @@
+//! Words and numbers as SVG writes them.
+
+use std::fmt::{self, Display};
+
+use super::theme::LIGHT;
+
+/// A pixel coordinate, written to a tenth.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Px(pub f64);
+
+impl Display for Px {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", (self.0 * 10.0).round() / 10.0)
+    }
+}
+
+/// One line of text.
+pub(super) struct Text<'a> {
+    x: f64,
+    y: f64,
+    text: &'a str,
+    size: f64,
+    fill: &'static str,
+    anchor: &'static str,
+    halo: bool,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(x: f64, y: f64, text: &'a str) -> Text<'a> {
+        Text { x, y, text, size: 12.0, fill: LIGHT.ink, anchor: "start", halo: false }
+    }
+
+    pub(super) fn size(self, size: f64) -> Text<'a> {
+        Text { size, ..self }
+    }
+
+    pub(super) fn muted(self) -> Text<'a> {
+        Text { fill: LIGHT.muted, ..self }
+    }
+
+    /// With a rim in the colour of the paper, so that it can be read on lines and dots.
+    pub(super) fn over_marks(self) -> Text<'a> {
+        Text { halo: true, ..self }
+    }
+
+    pub(super) fn anchor(self, anchor: &'static str) -> Text<'a> {
+        Text { anchor, ..self }
+    }
+}
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Text { x, y, size, fill, anchor, .. } = self;
+        let anchor = if *anchor == "start" { String::new() } else { format!(r#" text-anchor="{anchor}""#) };
+        let rim = if self.halo {
+            format!(r#"stroke="{}" stroke-width="4" stroke-linejoin="round" paint-order="stroke""#, LIGHT.paper)
+        } else {
+            String::from(r#"stroke="none""#)
+        };
+        let (x, y, text) = (Px(*x), Px(*y), escape(self.text));
+        write!(f, r#"<text x="{x}" y="{y}" font-size="{size}" fill="{fill}" {rim}{anchor}>{text}</text>"#)
+    }
+}
+
+/// About how wide `text` is set in `size`: East Asian characters fill their square, others a little over half.
+pub(super) fn width_of(text: &str, size: f64) -> f64 {
+    text.chars().map(|c| if c >= '\u{2E80}' { size } else { size * 0.56 }).sum()
+}
+
+/// `text` as XML and HTML want it, for text and for quoted attributes alike.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars().map(replace_control) {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// `text` without control characters: XML forbids them, and a terminal would obey them.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(replace_control).collect()
+}
+
+/// XML 1.0 has no way to write most control characters, escaped or not (section 2.2, "Characters").
+fn replace_control(c: char) -> char {
+    match c {
+        '\t' | '\n' | '\r' => ' ',
+        '\u{0}'..='\u{1F}' | '\u{7F}'..='\u{9F}' | '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+        c => c,
+    }
+}
