@@ -25,6 +25,7 @@ pub mod document;
 pub mod exit;
 pub mod net;
 pub mod plan;
+pub mod report;
 pub mod rng;
 pub mod sample;
 pub mod sim;
