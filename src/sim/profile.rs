@@ -1,0 +1,410 @@
+//! What a simulated server is like: a preset by name, and keys that change it.
+//!
+//! ```text
+//! profile = preset ["," key "=" value]...     7b,block_size=16,capacity=60k,noise=0.05
+//! count   = integer ["k" | "m"]               60k is 60,000
+//! time    = number ("ns" | "us" | "ms" | "s")
+//! ```
+//! Tiers below the first are made with `tier2=500k`, then `tier2_load=6.6us` and so on. [`Profile`] prints as the text
+//! that makes it. [`PRESETS`] and [`keys`] describe all there is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::cache::{CacheSpec, Evict, Policy, Semantics, TierSpec};
+use super::fleet::{By, Routing};
+use super::latency::{Cost, NoiseSpec};
+use crate::clock::Nanos;
+
+mod text;
+use text::{Count, Off, Time, Word};
+
+/// A simulated server, but for its flavour and its faults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Which of [`PRESETS`] the rest began as.
+    pub preset: &'static str,
+    /// The name it serves its model under; the aliases of [`super::server::ALIASES`] come after it.
+    pub model: String,
+    pub context_tokens: u64,
+    /// Tokens before the first message, shared by all prompts.
+    pub template_tokens: u64,
+    /// The length of an answer that no `max_tokens` cuts.
+    pub answer_tokens: u64,
+    /// Whether the prefix cache is switched on.
+    pub hit: bool,
+    pub cache: CacheSpec,
+    /// What keeps requests from sharing the cache.
+    pub isolate: Isolate,
+    pub replicas: usize,
+    pub routing: Routing,
+    pub cost: Cost,
+    /// From one token of an answer to the next.
+    pub decode_ns: Nanos,
+    /// Requests that run at once.
+    pub slots: usize,
+    /// Whether a prefill waits for the one before it.
+    pub serial_prefill: bool,
+    pub noise: NoiseSpec,
+    /// How long an idle connection is kept; `None` for ever.
+    pub keep_alive_ns: Option<Nanos>,
+}
+
+/// What must be the same for two requests to share the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolate {
+    Nothing,
+    /// `cache_salt` in the body.
+    Salt,
+    /// The API key.
+    Key,
+    /// `user` in the body.
+    User,
+    PromptCacheKey,
+    Connection,
+}
+
+/// A server by name.
+pub struct Preset {
+    pub name: &'static str,
+    pub about: &'static str,
+    make: fn() -> Profile,
+}
+
+/// The presets; the first is the default.
+pub const PRESETS: [Preset; 4] = [
+    Preset { name: "7b", about: "a 7B model in 16 bits on one 40 GB GPU: 12,500 prefill tokens/s, 83 tokens/s", make: gpu },
+    Preset { name: "70b", about: "a 70B model on four 80 GB GPUs: 8,000 prefill tokens/s, 36 tokens/s", make: four_gpus },
+    Preset { name: "laptop", about: "an 8B model in 4 bits on a laptop, one slot: 400 prefill tokens/s, 22 tokens/s", make: laptop },
+    Preset { name: "instant", about: "no time at all and room for everything, for tests", make: instant },
+];
+
+fn gpu() -> Profile {
+    Profile {
+        preset: "7b",
+        model: "ttft-sim/7b".to_owned(),
+        context_tokens: 32_768,
+        template_tokens: 1,
+        answer_tokens: 256,
+        hit: true,
+        // (40 GB * 0.9 - 14.5 GB of weights) / 128 KiB a token
+        cache: CacheSpec::one_tier(160_000, 16),
+        isolate: Isolate::Salt,
+        replicas: 1,
+        routing: Routing::RoundRobin,
+        cost: Cost { base_ns: 25e6, per_token_ns: 80e3, quadratic_ns: 2.0 },
+        decode_ns: 12_000_000,
+        slots: 256,
+        serial_prefill: true,
+        noise: NoiseSpec { sigma: 0.03, jitter_ns: 300e3, ..NoiseSpec::default() },
+        keep_alive_ns: Some(5_000_000_000),
+    }
+}
+
+fn four_gpus() -> Profile {
+    Profile {
+        preset: "70b",
+        model: "ttft-sim/70b".to_owned(),
+        context_tokens: 131_072,
+        // (4 * 80 GB * 0.9 - 141 GB of weights) / 320 KiB a token
+        cache: CacheSpec::one_tier(450_000, 16),
+        cost: Cost { base_ns: 60e6, per_token_ns: 125e3, quadratic_ns: 1.2 },
+        decode_ns: 28_000_000,
+        ..gpu()
+    }
+}
+
+fn laptop() -> Profile {
+    Profile {
+        preset: "laptop",
+        model: "ttft-sim/laptop".to_owned(),
+        context_tokens: 16_384,
+        cache: CacheSpec::one_tier(16_384, 1),
+        cost: Cost { base_ns: 60e6, per_token_ns: 2.5e6, quadratic_ns: 40.0 },
+        decode_ns: 45_000_000,
+        slots: 1,
+        noise: NoiseSpec { sigma: 0.05, jitter_ns: 1e6, ..NoiseSpec::default() },
+        ..gpu()
+    }
+}
+
+fn instant() -> Profile {
+    Profile {
+        preset: "instant",
+        model: "ttft-sim/instant".to_owned(),
+        context_tokens: 1 << 20,
+        cache: CacheSpec::one_tier(16_000_000, 16),
+        cost: Cost { base_ns: 0.0, per_token_ns: 0.0, quadratic_ns: 0.0 },
+        decode_ns: 0,
+        slots: 65_536,
+        serial_prefill: false,
+        noise: NoiseSpec::default(),
+        ..gpu()
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        (PRESETS[0].make)()
+    }
+}
+
+/// A profile's text was wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    #[error("there is no profile {0:?}; there are {known}", known = names(PRESETS.iter().map(|preset| preset.name)))]
+    Preset(String),
+    #[error("{0:?} is not of the form key=value")]
+    NotAKey(String),
+    #[error("a profile has no key {0:?}; it has {known}", known = names(keys().map(|(name, _)| name)))]
+    Key(String),
+    #[error("{key} cannot be {value:?}; it is {wanted}")]
+    Value { key: String, value: String, wanted: &'static str },
+    #[error("there is no tier {0} without the one above it")]
+    Tier(usize),
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Every key with what it means. Those of [`tier_keys`] stand for the first tier.
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().map(|key| (key.name, key.about)).chain(tier_keys())
+}
+
+/// The keys that every tier has; `tier2_` and so on before them means a lower tier.
+pub fn tier_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    TIER_KEYS.iter().map(|key| (key.name, key.about))
+}
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Profile, ProfileError> {
+        let mut parts = text.split(',').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let preset = PRESETS.iter().find(|preset| preset.name == name || name.is_empty() && preset.name == PRESETS[0].name);
+        let mut profile = (preset.ok_or_else(|| ProfileError::Preset(name.to_owned()))?.make)();
+        for part in parts.filter(|part| !part.is_empty()) {
+            let (key, value) = part.split_once('=').ok_or_else(|| ProfileError::NotAKey(part.to_owned()))?;
+            profile.set(key.trim(), value.trim())?;
+        }
+        Ok(profile)
+    }
+}
+
+impl fmt::Display for Profile {
+    /// The preset and every key that differs from it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let preset = PRESETS.iter().find(|preset| preset.name == self.preset).map_or_else(Profile::default, |p| (p.make)());
+        f.write_str(self.preset)?;
+        for key in KEYS {
+            let value = (key.show)(self);
+            if value != (key.show)(&preset) {
+                write!(f, ",{}={value}", key.name)?;
+            }
+        }
+        for (nth, tier) in self.cache.tiers.iter().enumerate() {
+            // A new tier begins as a copy of the first one's granularity.
+            let begun = preset.cache.tiers.get(nth).cloned().unwrap_or_else(|| lower_tier(&self.cache.tiers[0]));
+            let prefix = if nth == 0 { String::new() } else { format!("tier{}_", nth + 1) };
+            if nth > 0 {
+                write!(f, ",tier{}={}", nth + 1, Count(tier.capacity_tokens))?;
+            }
+            for key in TIER_KEYS.iter().filter(|key| nth == 0 || key.name != "capacity") {
+                let value = (key.show)(tier);
+                if value != (key.show)(&begun) {
+                    write!(f, ",{prefix}{}={value}", key.name)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Profile {
+    /// Sets one key.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ProfileError> {
+        let wrong = |wanted| ProfileError::Value { key: key.to_owned(), value: value.to_owned(), wanted };
+        if let Some(known) = KEYS.iter().find(|known| known.name == key) {
+            return (known.set)(self, value).ok_or(wrong(known.wanted));
+        }
+        let (nth, name) = tier_of(key).unwrap_or((0, key));
+        let known = TIER_KEYS.iter().find(|known| known.name == name).ok_or_else(|| ProfileError::Key(key.to_owned()))?;
+        if nth == self.cache.tiers.len() && nth > 0 {
+            self.cache.tiers.push(lower_tier(&self.cache.tiers[0]));
+        }
+        let tier = self.cache.tiers.get_mut(nth).ok_or(ProfileError::Tier(nth + 1))?;
+        (known.set)(tier, value).ok_or(wrong(known.wanted))
+    }
+}
+
+/// `tier2` and `tier2_load` are the second tier's capacity and load.
+fn tier_of(key: &str) -> Option<(usize, &str)> {
+    let (number, name) = key.strip_prefix("tier")?.split_at_checked(1)?;
+    let number: usize = number.parse().ok()?;
+    Some((number.checked_sub(1)?, if name.is_empty() { "capacity" } else { name.strip_prefix('_')? }))
+}
+
+fn lower_tier(first: &TierSpec) -> TierSpec {
+    TierSpec { block_tokens: first.block_tokens, evict: first.evict, ..TierSpec::default() }
+}
+
+/// A key of `T`: how it is shown, and how it is set (`None`: not a value for it).
+struct Key<T> {
+    name: &'static str,
+    about: &'static str,
+    wanted: &'static str,
+    show: fn(&T) -> String,
+    set: fn(&mut T, &str) -> Option<()>,
+}
+
+/// A key whose value has the text form `$form` of the field `$field`.
+macro_rules! key {
+    ($name:literal, $form:ident, $($field:ident).+, $about:literal) => {
+        Key {
+            name: $name,
+            about: $about,
+            wanted: $form::<()>::WANTED,
+            show: |of| $form(of.$($field).+.clone()).to_string(),
+            set: |of, text| Some(of.$($field).+ = text.parse::<$form<_>>().ok()?.0),
+        }
+    };
+}
+
+/// A key with a word for each value.
+macro_rules! words {
+    ($name:literal, $($field:ident).+, $about:literal, $wanted:literal, $($word:literal => $value:expr),+ $(,)?) => {
+        Key {
+            name: $name,
+            about: $about,
+            wanted: $wanted,
+            show: |of| [$(($value, $word)),+].iter().find(|(v, _)| *v == of.$($field).+).map_or("", |(_, w)| w).to_owned(),
+            set: |of, text| Some(of.$($field).+ = [$(($value, $word)),+].into_iter().find(|(_, w)| *w == text)?.0),
+        }
+    };
+}
+
+const KEYS: &[Key<Profile>] = &[
+    key!("model", Word, model, "name of the model"),
+    key!("context", Count, context_tokens, "longest prompt and answer together"),
+    key!("template", Count, template_tokens, "tokens of the chat template before the first message"),
+    key!("answer", Count, answer_tokens, "tokens of an answer that max_tokens does not cut"),
+    words!("hit", hit, "whether the prefix cache is on", "on or off", "on" => true, "off" => false),
+    words!("exclusive", cache.exclusive, "whether a lower tier holds only what left the upper one", "on or off",
+        "on" => true, "off" => false),
+    words!("semantics", cache.semantics, "what can be found again", "prefix, request_end, units or non_prefix",
+        "prefix" => Semantics::Prefix, "request_end" => Semantics::RequestEnd, "units" => Semantics::Units,
+        "non_prefix" => Semantics::NonPrefix),
+    key!("min_prefix", Count, cache.min_prefix_tokens, "shortest prompt that is cached and hit that counts"),
+    words!("isolate", isolate, "what must agree for two requests to share the cache",
+        "nothing, salt, key, user, prompt_cache_key or connection",
+        "nothing" => Isolate::Nothing, "salt" => Isolate::Salt, "key" => Isolate::Key, "user" => Isolate::User,
+        "prompt_cache_key" => Isolate::PromptCacheKey, "connection" => Isolate::Connection),
+    key!("replicas", Count, replicas, "servers behind the address, each with a cache of its own"),
+    words!("routing", routing, "how a replica is picked",
+        "round_robin, random, prefix, connection, prompt_cache_key or header",
+        "round_robin" => Routing::RoundRobin, "random" => Routing::Random, "prefix" => Routing::Affinity(By::Prefix),
+        "connection" => Routing::Affinity(By::Connection),
+        "prompt_cache_key" => Routing::Affinity(By::PromptCacheKey), "header" => Routing::Affinity(By::Header)),
+    key!("base", Time, cost.base_ns, "prefill time of every request"),
+    key!("per_token", Time, cost.per_token_ns, "prefill time of a token"),
+    key!("quadratic", Time, cost.quadratic_ns, "prefill time of a pair of tokens"),
+    key!("decode", Time, decode_ns, "time from one token of an answer to the next"),
+    key!("slots", Count, slots, "requests that run at once"),
+    words!("prefill", serial_prefill, "whether a prefill waits for the one before", "serial or parallel",
+        "serial" => true, "parallel" => false),
+    key!("noise", Word, noise.sigma, "standard deviation of the logarithm of the prefill time"),
+    key!("outliers", Word, noise.outliers, "share of requests that take 2 to 4 times as long"),
+    key!("ar", Word, noise.ar, "correlation of one request's slowness with the next one's"),
+    key!("ar_noise", Word, noise.ar_sigma, "standard deviation of the correlated part"),
+    key!("drift", Word, noise.drift, "change of the logarithm from one request to the next"),
+    key!("first_penalty", Word, noise.first_penalty, "share by which every second request, from the first, is longer"),
+    key!("jitter", Time, noise.jitter_ns, "mean of an exponential delay that is always added"),
+    key!("keep_alive", Off, keep_alive_ns, "how long an idle connection is kept"),
+];
+
+const TIER_KEYS: &[Key<TierSpec>] = &[
+    key!("capacity", Count, capacity_tokens, "tokens that the tier holds"),
+    key!("block_size", Count, block_tokens, "tokens in a block"),
+    words!("policy", policy, "who has to leave when room is needed", "lru, fifo, lfu, slru, no_admit or random",
+        "lru" => Policy::Lru, "fifo" => Policy::Fifo, "lfu" => Policy::Lfu, "slru" => Policy::Slru,
+        "no_admit" => Policy::NoAdmit, "random" => Policy::Random),
+    words!("evict", evict, "what leaves at once", "tail or document",
+        "tail" => Evict::TailFirst, "document" => Evict::Document),
+    key!("load", Time, load_ns_per_token, "time to load a token from the tier"),
+    key!("latency", Time, latency_ns, "time to begin loading from the tier"),
+    key!("write_back", Time, write_back_ns, "time from the storing of a block until it can be hit"),
+    key!("ttl", Off, ttl_ns, "how long an unused block can be hit"),
+    words!("ttl_slides", ttl_slides, "whether a use starts the time to live again", "on or off",
+        "on" => true, "off" => false),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn profile(text: &str) -> Profile {
+        text.parse().unwrap()
+    }
+
+    fn error(text: &str) -> String {
+        text.parse::<Profile>().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_preset_prints_as_its_name() {
+        for preset in PRESETS {
+            assert_eq!(profile(preset.name).to_string(), preset.name);
+        }
+        assert_eq!(Profile::default(), profile("7b"));
+    }
+
+    #[test]
+    fn keys_change_what_they_name_and_print_in_one_order() {
+        let text = "7b,hit=off,base=10ms,quadratic=1.5ns,noise=0.05,capacity=60k,block_size=32,ttl=5s,\
+                    tier2=500k,tier2_load=6.6us,tier3=2m,tier3_policy=fifo";
+        let profile = profile(text);
+        assert_eq!(profile.to_string(), text);
+        assert_eq!(profile.cache.tiers[0].capacity_tokens, 60_000);
+        assert_eq!(profile.cache.tiers[1].block_tokens, 32);
+        assert_eq!(profile.cache.tiers[1].load_ns_per_token, 6_600.0);
+        assert!(!profile.hit);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_would_be_right() {
+        assert_eq!(error("13b"), "there is no profile \"13b\"; there are 7b, 70b, laptop, instant");
+        assert_eq!(error("7b,slots"), "\"slots\" is not of the form key=value");
+        assert_eq!(error("7b,hit=maybe"), "hit cannot be \"maybe\"; it is on or off");
+        assert_eq!(error("7b,base=10"), "base cannot be \"10\"; it is a time such as 250ms");
+        assert_eq!(error("7b,tier3=1k"), "there is no tier 3 without the one above it");
+        assert!(error("7b,size=16").starts_with("a profile has no key \"size\"; it has model, context, "));
+    }
+
+    proptest! {
+        #[test]
+        fn every_profile_is_read_back_as_it_was_printed(
+            preset in 0..PRESETS.len(),
+            (capacity, block) in (1..u32::MAX, 1..4_096_u32),
+            (load, base) in (0.0..1e7_f64, 0.0..1e9_f64),
+            (sigma, ttl) in (0.0..1.0_f64, prop::option::of(1..u64::from(u32::MAX))),
+            policy in prop::sample::select(vec![Policy::Lru, Policy::Fifo, Policy::Slru, Policy::NoAdmit]),
+            tiers in 0..4_usize,
+        ) {
+            let mut profile = (PRESETS[preset].make)();
+            profile.cost.base_ns = base;
+            profile.noise.sigma = sigma;
+            profile.cache.tiers[0].block_tokens = block.into();
+            for _ in 0..tiers.saturating_sub(1) {
+                let below = lower_tier(&profile.cache.tiers[0]);
+                profile.cache.tiers.push(TierSpec { capacity_tokens: capacity.into(), load_ns_per_token: load, ..below });
+            }
+            let last = profile.cache.tiers.last_mut().unwrap();
+            (last.ttl_ns, last.policy) = (ttl, policy);
+            prop_assert_eq!(profile.to_string().parse::<Profile>(), Ok(profile));
+        }
+    }
+}
