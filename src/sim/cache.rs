@@ -270,7 +270,8 @@ impl Cache {
             Semantics::RequestEnd => checkpoint(chain, prefixes, tokens).into_iter().collect(),
             Semantics::Units => {
                 let shared = prefixes.iter().take_while(|key| self.seen.contains(key)).count();
-                let common = shared.checked_sub(1).map(|last| Block { key: prefixes[last], tokens: shared as u64 * tokens });
+                let common =
+                    shared.checked_sub(1).map(|last| Block { key: prefixes[last], tokens: shared as u64 * tokens });
                 let end = checkpoint(chain, prefixes, tokens);
                 common.filter(|common| Some(*common) != end).into_iter().chain(end).collect()
             }

@@ -32,7 +32,8 @@ impl Cost {
         let (all, hit) = (tokens as f64, found.total() as f64);
         let compute = self.base_ns + self.per_token_ns * (all - hit) + self.quadratic_ns * (all * all - hit * hit);
         let load = tiers.iter().zip(found.tokens).filter(|(_, tokens)| *tokens > 0);
-        let load: f64 = load.map(|(tier, tokens)| tier.latency_ns as f64 + tier.load_ns_per_token * tokens as f64).sum();
+        let load: f64 =
+            load.map(|(tier, tokens)| tier.latency_ns as f64 + tier.load_ns_per_token * tokens as f64).sum();
         (compute + load) as Nanos
     }
 }

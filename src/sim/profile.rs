@@ -73,9 +73,21 @@ pub struct Preset {
 
 /// The presets; the first is the default.
 pub const PRESETS: [Preset; 4] = [
-    Preset { name: "7b", about: "a 7B model in 16 bits on one 40 GB GPU: 12,500 prefill tokens/s, 83 tokens/s", make: gpu },
-    Preset { name: "70b", about: "a 70B model on four 80 GB GPUs: 8,000 prefill tokens/s, 36 tokens/s", make: four_gpus },
-    Preset { name: "laptop", about: "an 8B model in 4 bits on a laptop, one slot: 400 prefill tokens/s, 22 tokens/s", make: laptop },
+    Preset {
+        name: "7b",
+        about: "a 7B model in 16 bits on one 40 GB GPU: 12,500 prefill tokens/s, 83 tokens/s",
+        make: gpu,
+    },
+    Preset {
+        name: "70b",
+        about: "a 70B model on four 80 GB GPUs: 8,000 prefill tokens/s, 36 tokens/s",
+        make: four_gpus,
+    },
+    Preset {
+        name: "laptop",
+        about: "an 8B model in 4 bits on a laptop, one slot: 400 prefill tokens/s, 22 tokens/s",
+        make: laptop,
+    },
     Preset { name: "instant", about: "no time at all and room for everything, for tests", make: instant },
 ];
 
@@ -184,7 +196,8 @@ impl FromStr for Profile {
     fn from_str(text: &str) -> Result<Profile, ProfileError> {
         let mut parts = text.split(',').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let preset = PRESETS.iter().find(|preset| preset.name == name || name.is_empty() && preset.name == PRESETS[0].name);
+        let preset =
+            PRESETS.iter().find(|preset| preset.name == name || name.is_empty() && preset.name == PRESETS[0].name);
         let mut profile = (preset.ok_or_else(|| ProfileError::Preset(name.to_owned()))?.make)();
         for part in parts.filter(|part| !part.is_empty()) {
             let (key, value) = part.split_once('=').ok_or_else(|| ProfileError::NotAKey(part.to_owned()))?;
@@ -197,7 +210,8 @@ impl FromStr for Profile {
 impl fmt::Display for Profile {
     /// The preset and every key that differs from it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let preset = PRESETS.iter().find(|preset| preset.name == self.preset).map_or_else(Profile::default, |p| (p.make)());
+        let preset =
+            PRESETS.iter().find(|preset| preset.name == self.preset).map_or_else(Profile::default, |p| (p.make)());
         f.write_str(self.preset)?;
         for key in KEYS {
             let value = (key.show)(self);
@@ -231,7 +245,8 @@ impl Profile {
             return (known.set)(self, value).ok_or(wrong(known.wanted));
         }
         let (nth, name) = tier_of(key).unwrap_or((0, key));
-        let known = TIER_KEYS.iter().find(|known| known.name == name).ok_or_else(|| ProfileError::Key(key.to_owned()))?;
+        let known =
+            TIER_KEYS.iter().find(|known| known.name == name).ok_or_else(|| ProfileError::Key(key.to_owned()))?;
         if nth == self.cache.tiers.len() && nth > 0 {
             self.cache.tiers.push(lower_tier(&self.cache.tiers[0]));
         }

@@ -11,28 +11,52 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::truth::Record;
-use crate::clock::{Clock, Monotonic, Stamp};
+use crate::clock::{BothClocks, Clock, Monotonic, ReceiveClock, Stamp};
+use crate::net::stamp;
 
 /// The connection.
 pub(super) struct Socket {
     stream: TcpStream,
     wire: Arc<Wire>,
+    clock: ReceiveClock,
 }
 
 /// What the connection and the requests on it know of each other.
-#[derive(Default)]
 pub(super) struct Wire {
+    /// Numbers the connection, from 1.
+    pub connection: u64,
     received_ns: AtomicU64,
     marks: Mutex<Vec<Mark>>,
     reset: AtomicBool,
-    /// Requests that came on this connection.
-    pub requests: AtomicU64,
-    /// Numbers the connection.
-    pub connection: u64,
+    begun: AtomicU64,
+    in_flight: AtomicU64,
+    idle_ns: AtomicU64,
+}
+
+/// A request's turn on its connection, from its head to the end of its answer.
+pub(super) struct Turn {
+    pub wire: Arc<Wire>,
+    /// Numbers the request on its connection, from 1.
+    pub nth: u64,
+}
+
+impl Turn {
+    pub fn begin(wire: Arc<Wire>) -> Turn {
+        wire.in_flight.fetch_add(1, Ordering::Relaxed);
+        let nth = wire.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        Turn { wire, nth }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.wire.idle_ns.store(Monotonic.now().0, Ordering::Relaxed);
+        self.wire.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A token that goes out with the next write.
@@ -42,6 +66,24 @@ pub(super) struct Mark {
 }
 
 impl Wire {
+    pub fn new(connection: u64) -> Wire {
+        Wire {
+            connection,
+            received_ns: AtomicU64::default(),
+            marks: Mutex::default(),
+            reset: AtomicBool::default(),
+            begun: AtomicU64::default(),
+            in_flight: AtomicU64::default(),
+            idle_ns: AtomicU64::new(Monotonic.now().0),
+        }
+    }
+
+    /// Since when no request is on the connection; `None` while one is.
+    pub fn idle_since(&self) -> Option<Stamp> {
+        let is_idle = self.in_flight.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| Stamp(self.idle_ns.load(Ordering::Relaxed)))
+    }
+
     /// When the last bytes were received.
     pub fn received(&self) -> Stamp {
         Stamp(self.received_ns.load(Ordering::Relaxed))
@@ -67,20 +109,24 @@ impl Wire {
 }
 
 impl Socket {
+    /// Where the kernel gives no receive stamps, the clock at the read has to do.
     pub fn new(stream: TcpStream, wire: Arc<Wire>) -> Socket {
-        Socket { stream, wire }
+        let _ = stamp::enable(&stream);
+        Socket { stream, wire, clock: ReceiveClock::default() }
     }
 
-    /// Reads what is there and stamps it.
-    fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.try_read(into)?;
-        self.wire.received_ns.store(Monotonic.now().0, Ordering::Relaxed);
-        Ok(read)
+    /// Reads what is there and keeps when it was received.
+    fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let received = self.stream.try_io(Interest::READABLE, || stamp::receive(&self.stream, into))?;
+        let now = BothClocks::read();
+        let at = received.kernel_wall_ns.and_then(|wall_ns| self.clock.convert(now, wall_ns));
+        self.wire.received_ns.store(at.unwrap_or(now.at).0, Ordering::Relaxed);
+        Ok(received.len)
     }
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
             match self.receive(into.initialize_unfilled()) {

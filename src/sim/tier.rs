@@ -187,7 +187,7 @@ impl Tier {
             // What was stored just now stands behind the hits; put the whole request in its order again.
             for block in self.fitting(blocks).iter().rev() {
                 if let Some(at) = self.index.get(&block.key).copied() {
-                    self.to_newest(at, 0);
+                    self.make_newest(at, 0);
                 }
             }
         }
@@ -232,10 +232,10 @@ impl Tier {
             Policy::Lru | Policy::Fifo | Policy::NoAdmit | Policy::Random => {}
             Policy::Lfu => {
                 let more_often = (entry.queue + 1).min(FREQUENCIES - 1);
-                self.to_newest(at, more_often);
+                self.make_newest(at, more_often);
             }
             Policy::Slru => {
-                self.to_newest(at, PROTECTED);
+                self.make_newest(at, PROTECTED);
                 self.shrink_protected();
             }
         }
@@ -244,7 +244,7 @@ impl Tier {
     fn shrink_protected(&mut self) {
         while self.queues[usize::from(PROTECTED)].tokens * 5 > self.spec.capacity_tokens * 4 {
             let oldest = self.queues[usize::from(PROTECTED)].oldest;
-            self.to_newest(oldest, 0);
+            self.make_newest(oldest, 0);
         }
     }
 
@@ -255,7 +255,9 @@ impl Tier {
             let round = self.entries[victim as usize].round;
             evicted.push(self.remove(victim));
             while self.spec.evict == Evict::Document {
-                let Some(next) = self.victim().filter(|&next| self.entries[next as usize].round == round) else { break };
+                let Some(next) = self.victim().filter(|&next| self.entries[next as usize].round == round) else {
+                    break;
+                };
                 evicted.push(self.remove(next));
             }
         }
@@ -325,7 +327,7 @@ impl Tier {
         block
     }
 
-    fn to_newest(&mut self, at: u32, queue: u8) {
+    fn make_newest(&mut self, at: u32, queue: u8) {
         self.unlink(at);
         self.push_newest(at, queue);
     }

@@ -90,8 +90,8 @@ fn run(bytes: &[u8], most: usize, belongs: fn(&u8) -> bool) -> usize {
 fn other_len(bytes: &[u8]) -> usize {
     let mut len = char_len(bytes[0]);
     while let Some(&next) = bytes.get(len) {
-        let begins_word = next.is_ascii_alphanumeric()
-            || next == b' ' && bytes.get(len + 1).is_some_and(u8::is_ascii_alphabetic);
+        let begins_word =
+            next.is_ascii_alphanumeric() || next == b' ' && bytes.get(len + 1).is_some_and(u8::is_ascii_alphabetic);
         if begins_word || len + char_len(next) > OTHER_BYTES {
             break;
         }

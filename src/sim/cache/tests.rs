@@ -212,7 +212,8 @@ fn a_stored_block_is_hit_once_it_is_written_back() {
 /// Replay, extension, divergence, divergence again, and a document behind a salt.
 fn semantics(semantics: Semantics) -> [bool; 5] {
     let (a, b) = ((1, 2_000), (2, 2_000));
-    let probes = [vec![a, b, (90, 40)], vec![a, b, (4, 2_000)], vec![a, (3, 2_000)], vec![a, (5, 2_000)], vec![(9, 7), a]];
+    let probes =
+        [vec![a, b, (90, 40)], vec![a, b, (4, 2_000)], vec![a, (3, 2_000)], vec![a, (5, 2_000)], vec![(9, 7), a]];
     let mut cache = cache(CacheSpec { semantics, ..CacheSpec::one_tier(1_000_000, 16) });
     send(&mut cache, &[a, b]);
     probes.map(|probe| send(&mut cache, &probe).total() > 1_900)
@@ -295,7 +296,7 @@ proptest! {
         let mut longest = [0; 12];
         for (id, tokens) in requests {
             let hit = send(&mut cache, &[(id, tokens)]).total();
-            prop_assert!(hit < tokens && hit <= longest[id as usize] && hit % 16 == 0);
+            prop_assert!(hit < tokens && hit <= longest[id as usize] && hit.is_multiple_of(16));
             prop_assert!(cache.used_tokens().zip(&capacities).all(|(used, capacity)| used <= *capacity));
             longest[id as usize] = tokens.max(longest[id as usize]);
         }

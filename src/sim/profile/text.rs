@@ -91,7 +91,8 @@ impl<T: Span> fmt::Display for Time<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.to_ns();
         // The largest unit that the value fills and survives.
-        let survives = |unit: f64| ns / unit >= 1.0 && (ns / unit).to_string().parse().is_ok_and(|v: f64| v * unit == ns);
+        let survives =
+            |unit: f64| ns / unit >= 1.0 && (ns / unit).to_string().parse().is_ok_and(|v: f64| v * unit == ns);
         let (name, unit) = UNITS.into_iter().rev().find(|(_, unit)| survives(*unit)).unwrap_or(UNITS[0]);
         write!(f, "{}{name}", ns / unit)
     }

@@ -1,0 +1,135 @@
+//! The counters of `/metrics`, under the names that each flavour gives them.
+
+use std::fmt::Write;
+
+use super::engine::Engine;
+use super::flavor::Flavor;
+use crate::clock::Nanos;
+
+/// The page, or `None` for a flavour that has none.
+pub(super) fn page(flavor: Flavor, engine: &Engine) -> Option<String> {
+    let rows = match flavor {
+        Flavor::Vllm => vllm(engine),
+        Flavor::Sglang => sglang(engine),
+        Flavor::LlamaCpp => llamacpp(engine),
+        Flavor::Tgi => tgi(engine),
+        _ => return None,
+    };
+    let mut page = String::new();
+    for Row { kind, name, labels, value } in rows {
+        if !page.contains(&format!("# TYPE {name} ")) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(page, "# TYPE {name} {kind}");
+        }
+        let _ = writeln!(page, "{name}{labels} {value}");
+    }
+    Some(page)
+}
+
+struct Row {
+    kind: &'static str,
+    name: &'static str,
+    labels: String,
+    value: f64,
+}
+
+fn row(kind: &'static str, name: &'static str, labels: &str, value: f64) -> Row {
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    Row { kind, name, labels, value }
+}
+
+fn seconds(ns: Nanos) -> f64 {
+    ns as f64 / 1e9
+}
+
+fn vllm(engine: &Engine) -> Vec<Row> {
+    let (running, waiting) = engine.lengths();
+    let counters = engine.counters;
+    let cache = &engine.profile.cache;
+    let labels = format!("engine=\"0\",model_name=\"{}\"", engine.profile.model);
+    let counter = |name, value: u64| row("counter", name, &labels, value as f64);
+    let gauge = |name, value: f64| row("gauge", name, &labels, value);
+    let below: u64 = counters.hit_tokens[1..].iter().sum();
+    let asked_below = if cache.tiers.len() > 1 { counters.lower_queries } else { 0 };
+    let source = |name: &str, value: u64| {
+        let labels = format!("{labels},source=\"{name}\"");
+        row("counter", "vllm:prompt_tokens_by_source_total", &labels, value as f64)
+    };
+    let first = cache.tiers.first();
+    let config = format!(
+        "block_size=\"{}\",enable_prefix_caching=\"{}\",engine=\"0\",num_gpu_blocks=\"{}\"",
+        first.map_or(0, |tier| tier.block_tokens),
+        if engine.profile.hit { "True" } else { "False" },
+        first.map_or(0, |tier| tier.capacity_tokens / tier.block_tokens),
+    );
+    let held = first.map_or(0.0, |tier| engine.held_tokens() as f64 / tier.capacity_tokens.max(1) as f64);
+    let requests = counters.requests;
+    let histogram = |sum, count, ns| [row("histogram", sum, &labels, seconds(ns)), counter(count, requests)];
+    let mut rows = vec![
+        gauge("vllm:num_requests_running", running as f64),
+        gauge("vllm:num_requests_waiting", waiting as f64),
+        gauge("vllm:kv_cache_usage_perc", held),
+        counter("vllm:prefix_cache_queries_total", if engine.profile.hit { counters.prompt_tokens } else { 0 }),
+        counter("vllm:prefix_cache_hits_total", counters.hit_tokens[0]),
+        counter("vllm:external_prefix_cache_queries_total", asked_below),
+        counter("vllm:external_prefix_cache_hits_total", below),
+        counter("vllm:prompt_tokens_total", counters.prompt_tokens),
+        counter("vllm:prompt_tokens_cached_total", counters.hit_tokens[0] + below),
+        source("local_compute", counters.prompt_tokens - counters.hit_tokens[0] - below),
+        source("local_cache_hit", counters.hit_tokens[0]),
+        source("external_kv_transfer", below),
+        counter("vllm:generation_tokens_total", counters.completion_tokens),
+        row("gauge", "vllm:cache_config_info", &config, 1.0),
+    ];
+    let spans = [
+        (
+            "vllm:time_to_first_token_seconds_sum",
+            "vllm:time_to_first_token_seconds_count",
+            counters.queue_ns + counters.prefill_ns,
+        ),
+        ("vllm:request_queue_time_seconds_sum", "vllm:request_queue_time_seconds_count", counters.queue_ns),
+        ("vllm:request_prefill_time_seconds_sum", "vllm:request_prefill_time_seconds_count", counters.prefill_ns),
+    ];
+    rows.extend(spans.into_iter().flat_map(|(sum, count, ns)| histogram(sum, count, ns)));
+    rows
+}
+
+fn sglang(engine: &Engine) -> Vec<Row> {
+    let (running, waiting) = engine.lengths();
+    let counters = engine.counters;
+    let labels = format!("model_name=\"{}\"", engine.profile.model);
+    let cached: u64 = counters.hit_tokens.iter().sum();
+    vec![
+        row("counter", "sglang:prompt_tokens_total", &labels, counters.prompt_tokens as f64),
+        row("counter", "sglang:cached_tokens_total", &labels, cached as f64),
+        row("counter", "sglang:generation_tokens_total", &labels, counters.completion_tokens as f64),
+        row("gauge", "sglang:cache_hit_rate", &labels, cached as f64 / counters.prompt_tokens.max(1) as f64),
+        row("gauge", "sglang:num_running_reqs", &labels, running as f64),
+        row("gauge", "sglang:num_queue_reqs", &labels, waiting as f64),
+        row("gauge", "sglang:max_total_num_tokens", &labels, engine.capacity_tokens() as f64),
+    ]
+}
+
+fn llamacpp(engine: &Engine) -> Vec<Row> {
+    let (running, waiting) = engine.lengths();
+    let counters = engine.counters;
+    let cached: u64 = counters.hit_tokens.iter().sum();
+    vec![
+        row("counter", "llamacpp:prompt_tokens_total", "", (counters.prompt_tokens - cached) as f64),
+        row("counter", "llamacpp:prompt_tokens_cached_total", "", cached as f64),
+        row("counter", "llamacpp:prompt_seconds_total", "", seconds(counters.prefill_ns)),
+        row("counter", "llamacpp:tokens_predicted_total", "", counters.completion_tokens as f64),
+        row("gauge", "llamacpp:requests_processing", "", running as f64),
+        row("gauge", "llamacpp:requests_deferred", "", waiting as f64),
+    ]
+}
+
+fn tgi(engine: &Engine) -> Vec<Row> {
+    let counters = engine.counters;
+    vec![
+        row("counter", "tgi_request_count", "", counters.requests as f64),
+        row("gauge", "tgi_queue_size", "", engine.lengths().1 as f64),
+        row("histogram", "tgi_request_queue_duration_sum", "", seconds(counters.queue_ns)),
+        row("counter", "tgi_request_queue_duration_count", "", counters.requests as f64),
+    ]
+}

@@ -1,0 +1,334 @@
+//! What a stream says, moment by moment: the chunks of one answer in the words of its flavour.
+//!
+//! The script knows nothing of time and nothing of framing. Its text is made of common words that the prompt decides,
+//! so that the same prompt has the same answer.
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Kind};
+use super::engine::Plan;
+use super::faults::{FaultKind, Faults};
+use super::flavor::{Flavor, Opening, Shape};
+use super::framing::Event;
+use super::prompt::mix;
+
+/// The chunks of one answer.
+pub(super) struct Script {
+    flavor: Flavor,
+    shape: Shape,
+    kind: Kind,
+    /// The chunk up to its choices.
+    head: String,
+    include_usage: bool,
+    continuous_usage: bool,
+    cached_tokens_details: bool,
+    /// How many tokens the answer has.
+    pub tokens: u64,
+    finish: &'static str,
+    /// Decides the words.
+    seed: u64,
+    twists: Twists,
+}
+
+/// What faults do to the text.
+struct Twists {
+    reasoning: u64,
+    empty: u64,
+    tool_calls: bool,
+    bad_utf8: bool,
+    multibyte: bool,
+    no_usage: bool,
+    cached: Cached,
+}
+
+/// What is said of cached tokens.
+#[derive(Clone, Copy)]
+enum Cached {
+    True,
+    Null,
+    Max,
+}
+
+impl Script {
+    /// The answer to `call`, the `nth` of its server; `id` and `created` are the chunk's fields of that name.
+    pub fn new(
+        flavor: Flavor,
+        call: &Call,
+        model: &str,
+        answer_tokens: u64,
+        faults: &Faults,
+        nth: u64,
+        created: u64,
+    ) -> Script {
+        let has = |kind| faults.has(kind, nth);
+        let number = |kind| faults.number(kind, nth).unwrap_or(0);
+        let most = call.max_tokens.unwrap_or(u64::MAX);
+        let runs_on = most <= answer_tokens || call.ignore_eos && most < u64::MAX;
+        let (id, object) = match call.kind {
+            Kind::Chat => (format!("chatcmpl-{nth:016x}"), "chat.completion.chunk"),
+            Kind::Completions => (format!("cmpl-{nth:016x}"), "text_completion"),
+        };
+        Script {
+            flavor,
+            shape: flavor.shape(),
+            kind: call.kind,
+            head: format!(
+                r#"{{"id":{},"object":"{object}","created":{created},"model":{},"choices":["#,
+                json!(if flavor == Flavor::Tgi { "" } else { &id }),
+                json!(model)
+            ),
+            include_usage: call.include_usage && !has(FaultKind::NoUsage),
+            continuous_usage: call.continuous_usage && matches!(flavor, Flavor::Vllm | Flavor::TrtLlm),
+            cached_tokens_details: call.cached_tokens_details,
+            tokens: if has(FaultKind::RoleOnly) {
+                0
+            } else if runs_on {
+                most
+            } else {
+                answer_tokens
+            },
+            finish: if runs_on { "length" } else { "stop" },
+            seed: call.ids.iter().fold(0, |seed, id| mix(seed, (*id).into())),
+            twists: Twists {
+                reasoning: if has(FaultKind::ReasoningOnly) { u64::MAX } else { number(FaultKind::ReasoningFirst) },
+                empty: number(FaultKind::EmptyFirstTokens),
+                tool_calls: has(FaultKind::ToolCallsOnly),
+                bad_utf8: has(FaultKind::BadUtf8),
+                multibyte: has(FaultKind::ByteByByte),
+                no_usage: has(FaultKind::NoUsage),
+                cached: match (has(FaultKind::CachedTokensNull), has(FaultKind::CachedTokensMax)) {
+                    (true, _) => Cached::Null,
+                    (_, true) => Cached::Max,
+                    _ => Cached::True,
+                },
+            },
+        }
+    }
+
+    /// How its flavour streams.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Makes it another answer than the prompt decides.
+    pub fn stray(&mut self) {
+        self.seed = mix(self.seed, 1);
+    }
+
+    /// What is said before the prefill.
+    pub fn at_open(&self) -> Vec<Event> {
+        let filter = || {
+            let results = r#"{"prompt_index":0,"content_filter_results":{}}"#;
+            data(format!(
+                r#"{{"id":"","object":"","created":0,"model":"","prompt_filter_results":[{results}],"choices":[]}}"#
+            ))
+        };
+        match (self.kind, self.shape.opening) {
+            (Kind::Completions, _) | (_, Opening::Nothing) => Vec::new(),
+            (_, Opening::Role) => vec![self.role(r#""role":"assistant","content":"""#)],
+            (_, Opening::FilterThenRole) => vec![filter(), self.role(r#""role":"assistant","content":"""#)],
+        }
+    }
+
+    /// The chunk that introduces the first token, where there is one.
+    pub fn at_first(&self) -> Option<Event> {
+        let role = self.shape.role.filter(|_| self.kind == Kind::Chat)?;
+        Some(self.role(role))
+    }
+
+    /// The chunk of tokens `begin..end`.
+    pub fn tokens(&self, begin: u64, end: u64, plan: &Plan) -> Event {
+        let text: String = (begin..end).filter(|nth| *nth >= self.twists.empty).map(|nth| self.word(nth)).collect();
+        let is_last = end == self.tokens;
+        let closes = is_last && self.shape.finish_delta.is_none();
+        let tgi_closes = closes && self.flavor == Flavor::Tgi && self.kind == Kind::Completions;
+        let usage = match (self.flavor, self.kind) {
+            _ if self.twists.no_usage => None,
+            (Flavor::Ollama, Kind::Completions) if self.include_usage => Some(json!(
+                {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+            )),
+            _ if tgi_closes => Some(self.usage(plan)),
+            _ if self.continuous_usage => Some(self.running_usage(plan, end)),
+            _ => None,
+        };
+        let text = if self.twists.multibyte { text.replace('e', "é") } else { text };
+        let chunk = self.chunk(&self.delta(begin, &text), closes.then_some(self.finish), usage.as_ref());
+        match chunk {
+            Event::Data(bytes) if self.twists.bad_utf8 => Event::Data(spoil(bytes, &text)),
+            chunk => chunk,
+        }
+    }
+
+    /// What is said after the last token, but for `[DONE]`.
+    pub fn at_end(&self, plan: &Plan) -> Vec<Event> {
+        let mut events = Vec::new();
+        // A stream without tokens still says why it ends.
+        let finish_delta = self.shape.finish_delta.or((self.tokens == 0).then_some(""));
+        let says_usage = self.include_usage && !(self.flavor == Flavor::Tgi && self.kind == Kind::Completions);
+        if let Some(delta) = finish_delta {
+            let finish = if self.tokens == 0 { "stop" } else { self.finish };
+            let delta = if self.kind == Kind::Completions { r#""text":"""# } else { delta };
+            events.push(self.with_timings(self.chunk(delta, Some(finish), None), plan, !says_usage));
+        }
+        if self.flavor == Flavor::Sglang && self.cached_tokens_details {
+            let [device, host, storage, _] = plan.found.tokens;
+            let details = json!({"device": device, "host": host, "storage": storage});
+            events.push(data(format!(r#"{}],"sglext":{{"cached_tokens_details":{details}}}}}"#, self.head)));
+        }
+        if says_usage {
+            let usage = format!("{}{}],\"usage\":{}}}", self.head, self.shape.usage_choices, self.usage(plan));
+            events.push(self.with_timings(data(usage), plan, true));
+        }
+        events
+    }
+
+    /// `[DONE]`.
+    pub fn done(&self) -> Event {
+        data("[DONE]".to_owned())
+    }
+
+    /// An error in the middle of the stream.
+    pub fn error(&self) -> Event {
+        data(json!({"error": {"message": "the engine failed", "type": "InternalServerError", "param": null, "code": 500}}).to_string())
+    }
+
+    /// The whole answer as one object, for a request that asked for no stream.
+    pub fn whole(&self, plan: &Plan) -> Value {
+        let text: String = (self.twists.empty..self.tokens).map(|nth| self.word(nth)).collect();
+        let mut head: Value = serde_json::from_str(&format!("{}]}}", self.head)).unwrap_or_default();
+        let choice = match self.kind {
+            Kind::Chat if self.twists.reasoning >= self.tokens => {
+                json!({"message": {"role": "assistant", "content": null, self.shape.reasoning: text}})
+            }
+            Kind::Chat => json!({"message": {"role": "assistant", "content": text}}),
+            Kind::Completions => json!({"text": text}),
+        };
+        head["choices"] = json!([choice]);
+        head["choices"][0]["index"] = json!(0);
+        head["choices"][0]["finish_reason"] = json!(self.finish);
+        if self.kind == Kind::Chat {
+            head["object"] = json!("chat.completion");
+        }
+        if !self.twists.no_usage {
+            head["usage"] = self.usage(plan);
+        }
+        if self.flavor == Flavor::LlamaCpp {
+            head["timings"] = self.timings(plan);
+        }
+        head
+    }
+
+    fn role(&self, delta: &str) -> Event {
+        let usage =
+            self.continuous_usage.then(|| json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}));
+        self.chunk(delta, None, usage.as_ref())
+    }
+
+    /// One chunk. `delta` is the inside of a delta, or of a choice for completions.
+    fn chunk(&self, delta: &str, finish: Option<&str>, usage: Option<&Value>) -> Event {
+        let Script { head, shape, .. } = self;
+        let finish = match finish {
+            Some(finish) => format!("\"{finish}\""),
+            None if self.flavor == Flavor::Tgi && self.kind == Kind::Completions => "\"\"".to_owned(),
+            None => shape.unfinished.to_owned(),
+        };
+        let choice = match self.kind {
+            Kind::Chat => format!(r#""delta":{{{delta}}}"#),
+            Kind::Completions => delta.to_owned(),
+        };
+        let usage = usage.map_or_else(|| shape.each_chunk.to_owned(), |usage| format!(",\"usage\":{usage}"));
+        data(format!(r#"{head}{{"index":0,{choice}{},"finish_reason":{finish}}}]{usage}}}"#, shape.each_choice))
+    }
+
+    /// The inside of the delta with `text`, whose first token is the `nth`.
+    fn delta(&self, nth: u64, text: &str) -> String {
+        let text = json!(text);
+        match self.kind {
+            Kind::Completions => format!(r#""text":{text}"#),
+            Kind::Chat if self.twists.tool_calls => {
+                let start = if nth == 0 { r#""id":"call_0","type":"function","# } else { "" };
+                let name = if nth == 0 { r#""name":"look_up","# } else { "" };
+                format!(r#""tool_calls":[{{"index":0,{start}"function":{{{name}"arguments":{text}}}}}]"#)
+            }
+            Kind::Chat if nth < self.twists.reasoning => format!(r#""{}":{text}"#, self.shape.reasoning),
+            Kind::Chat => format!(r#"{}"content":{text}"#, self.shape.each_delta),
+        }
+    }
+
+    fn word(&self, nth: u64) -> &'static str {
+        WORDS[(mix(self.seed, nth) % WORDS.len() as u64) as usize]
+    }
+
+    fn running_usage(&self, plan: &Plan, so_far: u64) -> Value {
+        let prompt = plan.prompt_tokens;
+        json!({"prompt_tokens": prompt, "total_tokens": prompt + so_far, "completion_tokens": so_far})
+    }
+
+    fn usage(&self, plan: &Plan) -> Value {
+        let (prompt, completion) = (plan.prompt_tokens, self.tokens);
+        let mut usage =
+            json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion});
+        let cached = match self.twists.cached {
+            Cached::True => Some(plan.found.total()),
+            Cached::Null => None,
+            Cached::Max => Some(prompt.saturating_sub(1)),
+        };
+        match self.flavor {
+            Flavor::Tgi | Flavor::Ollama => {}
+            Flavor::Sglang => {
+                usage["prompt_tokens_details"] =
+                    cached.filter(|cached| *cached > 0).map_or(Value::Null, |cached| json!({"cached_tokens": cached}));
+            }
+            Flavor::DeepSeek => {
+                if let Some(cached) = cached {
+                    usage["prompt_cache_hit_tokens"] = json!(cached);
+                    usage["prompt_cache_miss_tokens"] = json!(prompt - cached);
+                }
+            }
+            _ => usage["prompt_tokens_details"] = cached.map_or(Value::Null, |cached| json!({"cached_tokens": cached})),
+        }
+        usage
+    }
+
+    /// llama.cpp's own figures, on the last chunk that it sends.
+    fn with_timings(&self, event: Event, plan: &Plan, is_last: bool) -> Event {
+        match event {
+            Event::Data(mut bytes) if self.flavor == Flavor::LlamaCpp && is_last => {
+                bytes.pop();
+                bytes.extend(format!(r#","timings":{}}}"#, self.timings(plan)).bytes());
+                Event::Data(bytes)
+            }
+            event => event,
+        }
+    }
+
+    fn timings(&self, plan: &Plan) -> Value {
+        let cached = plan.found.total();
+        let prompt_ms = plan.first.since(plan.started).unwrap_or(0) as f64 / 1e6;
+        let predicted_ms = (plan.gap * self.tokens.saturating_sub(1)) as f64 / 1e6;
+        json!({
+            "cache_n": cached, "prompt_n": plan.prompt_tokens - cached, "prompt_ms": prompt_ms,
+            "predicted_n": self.tokens, "predicted_ms": predicted_ms,
+        })
+    }
+}
+
+fn data(text: String) -> Event {
+    Event::Data(text.into_bytes())
+}
+
+/// Puts a byte that is no UTF-8 into the text of a chunk.
+fn spoil(mut bytes: Vec<u8>, text: &str) -> Vec<u8> {
+    let found = bytes.windows(text.len().max(1)).position(|window| window == text.as_bytes());
+    if let Some(last) = found.map(|at| at + text.len() - 1) {
+        bytes[last] = 0xFF;
+    }
+    bytes
+}
+
+/// One token each.
+const WORDS: [&str; 32] = [
+    " river", " under", " paper", " light", " stone", " green", " table", " voice", " house", " water", " night",
+    " field", " bread", " cloud", " train", " plant", " music", " glass", " storm", " chair", " ocean", " clock",
+    " bridge", " sugar", " horse", " metal", " round", " quiet", " north", " world", " small", " early",
+];
