@@ -33,7 +33,7 @@ pub struct Delta<'a> {
     pub timings: Option<Timings>,
     pub metrics: Option<ServerMetrics>,
     pub progress: Option<Progress>,
-    /// Whether a content filter left a note (Azure).
+    /// Whether a content filter left a note on the prompt or on a choice (Azure).
     pub filtered: bool,
     pub error: Option<ServerError>,
 }
@@ -52,6 +52,8 @@ pub struct Choice<'a> {
     pub tool_call: bool,
     /// Absent, null and "" (TGI) are all `None`.
     pub finish_reason: Option<Cow<'a, str>>,
+    /// Whether a content filter left a note on it (Azure).
+    pub filtered: bool,
 }
 
 /// How far llama.cpp's prefill has come (`return_progress`), in tokens.
@@ -126,5 +128,7 @@ pub fn parse_whole(body: &[u8]) -> Delta<'_> {
     delta
 }
 
+#[cfg(test)]
+mod flavours;
 #[cfg(test)]
 mod tests;

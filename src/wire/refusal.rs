@@ -92,7 +92,7 @@ pub fn too_long(error: &ServerError) -> Option<Refusal> {
         "prompt (length #)",
         "request (# tokens)",
         "Given: #",
-        "nput (# tokens)",
+        "input (# tokens)",
     ];
     const WORDS: [&str; 3] =
         ["context size has been exceeded", "input is too long", "exceeds the maximum allowed length"];
@@ -109,7 +109,7 @@ pub fn too_long(error: &ServerError) -> Option<Refusal> {
 /// "The model `x` does not exist", with vLLM's "Valid aliases: a, b."
 fn unknown_model(error: &ServerError) -> Option<Refusal> {
     let message = &error.message;
-    let denied = ["not exist", "not found", "not available", "nvalid model"].iter().any(|words| says(message, words));
+    let denied = ["not exist", "not found", "not available", "invalid model"].iter().any(|words| says(message, words));
     let about_model = error.param.as_deref() == Some("model") || says(message, "model");
     if error.code.as_deref() != Some("model_not_found") && !(denied && about_model) {
         return None;
@@ -150,6 +150,7 @@ fn quoted(text: &str) -> Option<&str> {
     text.split(['\'', '`', '"']).nth(1)
 }
 
+/// Whether the words, given in lower case, stand in the text in any case.
 fn says(text: &str, words: &str) -> bool {
     text.to_ascii_lowercase().contains(words)
 }

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 use super::usage::{ServerMetrics, Timings, Usage};
 use super::{Choice, Delta, Progress, lax};
@@ -13,7 +13,7 @@ use super::{Choice, Delta, Progress, lax};
 #[derive(Deserialize)]
 pub(super) struct Chunk<'a> {
     #[serde(borrow)]
-    choices: Option<Vec<ChoiceShape<'a>>>,
+    choices: Option<Vec<Choice<'a>>>,
     usage: Option<UsageShape>,
     timings: Option<Timings>,
     metrics: Option<ServerMetrics>,
@@ -127,7 +127,7 @@ impl Chunk<'_> {
 impl<'a> From<Chunk<'a>> for Delta<'a> {
     fn from(chunk: Chunk<'a>) -> Delta<'a> {
         let choices = chunk.choices.unwrap_or_default();
-        let filtered = chunk.prompt_filter_results || choices.iter().any(|choice| choice.content_filter_results);
+        let filtered = chunk.prompt_filter_results || choices.iter().any(|choice| choice.filtered);
         let mut usage = chunk.usage.map(Usage::from).unwrap_or_default();
         if let Some(tiers) = chunk.sglext.and_then(|ext| ext.cached_tokens_details) {
             usage.device_cached_tokens = tiers.device;
@@ -135,7 +135,7 @@ impl<'a> From<Chunk<'a>> for Delta<'a> {
             usage.storage_cached_tokens = tiers.storage;
         }
         Delta {
-            choices: choices.into_iter().map(Choice::from).collect(),
+            choices,
             usage: usage.is_said().then_some(usage),
             timings: chunk.timings,
             metrics: chunk.metrics,
@@ -157,7 +157,14 @@ impl<'a> From<ChoiceShape<'a>> for Choice<'a> {
             refusal: message.refusal,
             tool_call: message.function_call || message.tool_calls.is_some_and(|calls| !calls.is_empty()),
             finish_reason: some(choice.finish_reason),
+            filtered: choice.content_filter_results,
         }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Choice<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Choice<'a>, D::Error> {
+        ChoiceShape::deserialize(from).map(Choice::from)
     }
 }
 
@@ -168,7 +175,8 @@ impl From<UsageShape> for Usage {
         let missed = usage.prompt_cache_miss_tokens;
         let hit = || usage.prompt_cache_hit_tokens.or_else(|| usage.prompt_tokens?.checked_sub(missed?));
         Usage {
-            prompt_tokens: usage.prompt_tokens,
+            // No prompt has 0 tokens; Ollama counts one so that it had cached.
+            prompt_tokens: usage.prompt_tokens.filter(|count| *count > 0),
             completion_tokens: usage.completion_tokens,
             cached_tokens: details.cached_tokens.or_else(hit),
             reasoning_tokens: usage.completion_tokens_details.and_then(|details| details.reasoning_tokens),

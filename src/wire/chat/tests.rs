@@ -136,6 +136,8 @@ fn a_usage_of_zeros_says_nothing() {
     assert_eq!(usage("{}"), None);
     assert_eq!(usage("null"), None);
     assert!(usage(r#"{"prompt_tokens":9,"completion_tokens":0}"#).is_some());
+    let unread = usage(r#"{"prompt_tokens":0,"completion_tokens":12}"#).unwrap();
+    assert_eq!((unread.prompt_tokens, unread.completion_tokens), (None, Some(12)), "no prompt has 0 tokens");
 }
 
 #[test]

@@ -55,10 +55,16 @@ impl Usage {
         absorb(&mut self.storage_cached_tokens, later.storage_cached_tokens);
     }
 
-    /// Whether it says anything: no prompt has 0 tokens, so zeros are a placeholder.
+    /// Whether it counts anything: Ollama's completions carry zeros in every chunk but the last.
     pub(super) fn is_said(&self) -> bool {
-        let zeros = Usage { prompt_tokens: Some(0), completion_tokens: Some(0), ..Usage::default() };
-        *self != Usage::default() && *self != zeros && *self != Usage { cached_tokens: Some(0), ..zeros }
+        let counted = |field: Option<u64>| field.filter(|count| *count > 0);
+        let counts = Usage {
+            prompt_tokens: counted(self.prompt_tokens),
+            completion_tokens: counted(self.completion_tokens),
+            cached_tokens: counted(self.cached_tokens),
+            ..*self
+        };
+        counts != Usage::default()
     }
 }
 

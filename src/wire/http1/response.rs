@@ -121,20 +121,22 @@ impl ResponseDecoder {
     }
 
     fn begin_body(&mut self, head: &Head, out: &mut impl FnMut(Part<'_>)) -> Result<(), Error> {
-        self.state = match head.status {
+        match head.status {
             101 => return Err(Error::SwitchedProtocols),
-            100..=199 => State::Head(Vec::new()),
-            _ => {
-                let framing = head.framing(self.asked)?;
-                out(Part::Head(head));
-                match framing {
-                    Framing::Empty | Framing::Length(0) => return Ok(self.end(out)),
-                    Framing::Length(length) => State::Length(length),
-                    Framing::Chunked => State::Chunked(Chunked::default()),
-                    Framing::UntilClose => State::UntilClose,
-                }
+            100..=199 => {
+                self.state = State::Head(Vec::new());
+                return Ok(());
             }
-        };
+            _ => {}
+        }
+        let framing = head.framing(self.asked)?;
+        out(Part::Head(head));
+        match framing {
+            Framing::Empty | Framing::Length(0) => self.end(out),
+            Framing::Length(length) => self.state = State::Length(length),
+            Framing::Chunked => self.state = State::Chunked(Chunked::default()),
+            Framing::UntilClose => self.state = State::UntilClose,
+        }
         Ok(())
     }
 
@@ -322,6 +324,8 @@ mod tests {
         assert_eq!(head.content_type(), Some("Text/Event-Stream"));
         assert!(head.is_event_stream());
         assert_eq!(head.location(), None);
+        assert!(!self::head("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").is_event_stream());
+        assert!(!self::head("HTTP/1.1 200 OK\r\n\r\n").is_event_stream());
     }
 
     #[test]
