@@ -59,3 +59,77 @@ impl CountTokens for LocalTokenizer {
         cut_at_ends(ends_of, text, limit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+    /// GPT-2's kind: every byte is a token, and a few pairs merge.
+    fn byte_level(merges: &[(&str, &str)]) -> LocalTokenizer {
+        let mut alphabet: Vec<String> = ByteLevel::alphabet().into_iter().map(String::from).collect();
+        alphabet.sort_unstable();
+        let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+        let vocabulary: serde_json::Map<String, Value> =
+            alphabet.into_iter().chain(merged).enumerate().map(|(id, token)| (token, json!(id))).collect();
+        let level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+        described(json!({
+            "truncation": { "direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0 },
+            "pre_tokenizer": level, "post_processor": level, "decoder": level,
+            "model": { "type": "BPE", "vocab": vocabulary, "merges": merges },
+        }))
+    }
+
+    /// A kind that rewrites the text before it looks at it: ligatures and wide letters become plain ones.
+    fn normalising() -> LocalTokenizer {
+        described(json!({
+            "normalizer": { "type": "NFKC" },
+            "pre_tokenizer": { "type": "WhitespaceSplit" },
+            "model": { "type": "WordLevel", "vocab": { "?": 0 }, "unk_token": "?" },
+        }))
+    }
+
+    fn described(mut file: Value) -> LocalTokenizer {
+        for (key, value) in [("version", json!("1.0")), ("added_tokens", json!([]))] {
+            file[key] = value;
+        }
+        for key in ["truncation", "padding", "normalizer", "pre_tokenizer", "post_processor", "decoder"] {
+            file[key] = file[key].take();
+        }
+        LocalTokenizer::from_bytes("test", file.to_string().as_bytes()).expect("a tokenizer")
+    }
+
+    #[test]
+    fn a_limit_in_the_file_does_not_stop_the_count() {
+        assert_eq!(byte_level(&[]).count("abcdefgh"), Ok(8));
+    }
+
+    #[test]
+    fn a_cut_is_a_prefix_of_the_text_and_has_the_tokens_it_says() {
+        let tokenizer = byte_level(&[("t", "h"), ("th", "e"), ("Ġ", "the"), ("a", "b")]);
+        let text = "the the\r\nab é 東京 the ab  the🚀".repeat(20);
+        let whole = tokenizer.count(&text).unwrap();
+        for limit in 0..=whole + 1 {
+            let cut = tokenizer.cut(&text, limit).unwrap();
+            assert_eq!(tokenizer.count(&text[..cut.bytes]), Ok(cut.tokens), "at {limit}");
+            assert!(cut.tokens <= limit && cut.tokens + 4 > limit.min(whole), "{} at {limit}", cut.tokens);
+        }
+        assert_eq!(tokenizer.cut(&text, whole).unwrap().bytes, text.len());
+    }
+
+    #[test]
+    fn a_tokenizer_that_normalises_leaves_the_text_as_it_is() {
+        let text = "ﬁrst ｗｏｒｄ １２ ﬂow e\u{301}t";
+        let cut = normalising().cut(text, 3).unwrap();
+        assert_eq!((&text[..cut.bytes], cut.tokens), ("ﬁrst ｗｏｒｄ １２", 3));
+    }
+
+    #[test]
+    fn what_is_no_tokenizer_is_refused_by_name() {
+        let error = LocalTokenizer::from_bytes("notes.txt", b"{}").err().expect("no tokenizer").to_string();
+        assert!(error.starts_with("notes.txt is no tokenizer: "), "{error}");
+        let missing = LocalTokenizer::open(Path::new("/nowhere/tokenizer.json")).err().expect("no file");
+        assert!(missing.to_string().contains("/nowhere/tokenizer.json"));
+    }
+}

@@ -128,16 +128,18 @@ struct Tokens {
     tokens: Vec<IgnoredAny>,
 }
 
-/// A token of TGI's answer.
+/// A token of TGI's answer. A special token covers no text.
 #[derive(Deserialize)]
 struct Span {
-    start: u64,
-    stop: u64,
+    #[serde(rename = "id")]
+    _id: IgnoredAny,
+    start: Option<u64>,
+    stop: Option<u64>,
 }
 
 fn shape_of(body: &[u8]) -> Option<Shape> {
     if let Ok(spans) = serde_json::from_slice::<Vec<Span>>(body) {
-        let specials = spans.iter().filter(|span| span.start == span.stop).count();
+        let specials = spans.iter().filter(|span| span.start.is_some() && span.start == span.stop).count();
         return (spans.len() > specials).then_some(Shape::Tgi { specials: specials as u64 });
     }
     let answer: Tokens = serde_json::from_slice(body).ok()?;
