@@ -1,0 +1,126 @@
+//! A document of 131,072 tokens with a tokenizer of 151,643: time and peak memory, beside two rivals that cut the usual
+//! way, by cutting ids, decoding them and encoding what came out.
+//!
+//! `cargo bench --bench tokens`. The tokenizer is made up for the run, of the size and kind of Qwen's; a real one is used
+//! with `TTFT_BENCH_TOKENIZER=/path/to/tokenizer.json`. Each line is a process of its own, so that the peak is its own.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::process::Command;
+
+use rand::RngExt;
+use serde_json::json;
+use tiktoken_rs::o200k_base_singleton;
+use tokenizers::Tokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use ttft::clock::{Clock, Monotonic};
+use ttft::document::{CountTokens, Document, filler};
+use ttft::rng::{Nonce, stream};
+use ttft::tokens::LocalTokenizer;
+
+const TOKENS: u64 = 131_072;
+const VOCABULARY: usize = 151_643;
+const MOST_SECONDS: f64 = 1.0;
+const MOST_MB: f64 = 250.0;
+
+const LINES: [(&str, fn(&Path) -> u64); 4] = [
+    ("ttft: load, make a document", made),
+    ("ttft: load, cut a longer text", cut),
+    ("tokenizers 0.23: load, cut by ids", cut_by_ids),
+    ("tiktoken-rs 0.12 o200k: load, cut by ids", cut_by_ids_of_tiktoken),
+];
+
+fn main() {
+    if let [line, path] = std::env::args().skip_while(|arg| arg != "--line").skip(1).collect::<Vec<_>>().as_slice() {
+        return measure(line, Path::new(path));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let path =
+        std::env::var_os("TTFT_BENCH_TOKENIZER").map_or_else(|| folder.path().join("tokenizer.json"), Into::into);
+    if !path.exists() {
+        std::fs::write(&path, tokenizer_of(VOCABULARY)).expect("a file");
+    }
+    let this = std::env::current_exe().expect("this program");
+    println!("{:<42} {:>8} {:>10} {:>8}", "", "tokens", "seconds", "peak MB");
+    for (line, _) in LINES {
+        let status = Command::new(&this).arg("--line").arg(line).arg(&path).status().expect("a process");
+        assert!(status.success(), "{line}");
+    }
+    println!("limits for ttft: {MOST_SECONDS} s, {MOST_MB} MB");
+}
+
+fn measure(line: &str, path: &Path) {
+    let (_, work) = LINES.iter().find(|(name, _)| *name == line).expect("a line of the table");
+    let start = Monotonic.now();
+    let tokens = work(path);
+    let seconds = Monotonic.now().since(start).expect("time goes on") as f64 / 1e9;
+    println!("{line:<42} {tokens:>8} {seconds:>10.3} {:>8.0}", peak_mb());
+}
+
+fn made(path: &Path) -> u64 {
+    let tokenizer = LocalTokenizer::open(path).expect("a tokenizer");
+    Document::synthetic(Nonce::fresh(), "bench", TOKENS, &tokenizer).expect("a document").context_tokens
+}
+
+fn cut(path: &Path) -> u64 {
+    let tokenizer = LocalTokenizer::open(path).expect("a tokenizer");
+    tokenizer.cut(&longer(), TOKENS).expect("a cut").tokens
+}
+
+fn cut_by_ids(path: &Path) -> u64 {
+    let tokenizer = Tokenizer::from_file(path).expect("a tokenizer");
+    let ids = tokenizer.encode(longer(), false).expect("an encoding").get_ids().to_vec();
+    let text = tokenizer.decode(&ids[..TOKENS as usize], false).expect("a text");
+    tokenizer.encode(text, false).expect("an encoding").len() as u64
+}
+
+fn cut_by_ids_of_tiktoken(_: &Path) -> u64 {
+    let table = o200k_base_singleton();
+    let ids = table.encode_ordinary(&longer());
+    let text = table.decode(&ids[..TOKENS as usize]).expect("a text");
+    table.encode_ordinary(&text).len() as u64
+}
+
+/// A text of somewhat more tokens than wanted.
+fn longer() -> String {
+    filler(Nonce::fresh(), "bench", TOKENS + TOKENS / 16)
+}
+
+/// The highest resident memory this process has had.
+fn peak_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
+}
+
+/// A byte-level BPE tokenizer of `size` tokens: the filler's words, then words at random, each with its prefixes.
+fn tokenizer_of(size: usize) -> Vec<u8> {
+    let mut alphabet: Vec<char> = ByteLevel::alphabet().into_iter().collect();
+    alphabet.sort_unstable();
+    let mut tokens: Vec<String> = alphabet.into_iter().map(String::from).collect();
+    let mut known: HashSet<String> = tokens.iter().cloned().collect();
+    let mut merges = Vec::new();
+    let mut draw = stream(1, "vocabulary");
+    let common = filler(Nonce::fresh(), "vocabulary", 20_000);
+    let mut common = common.split(' ').map(|word| format!("Ġ{word}"));
+    while tokens.len() < size {
+        let random = || (0..draw.random_range(2..10)).map(|_| char::from(draw.random_range(b'a'..=b'z'))).collect();
+        let word: String = common.next().unwrap_or_else(random);
+        for (at, last) in word.char_indices().skip(1) {
+            let (start, token) = (&word[..at], &word[..at + last.len_utf8()]);
+            if tokens.len() < size && known.insert(token.to_owned()) {
+                merges.push([start.to_owned(), last.to_string()]);
+                tokens.push(token.to_owned());
+            }
+        }
+    }
+    let level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true });
+    let vocabulary: serde_json::Map<_, _> = tokens.into_iter().zip((0..).map(|id: u64| json!(id))).collect();
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": level, "post_processor": level, "decoder": level,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": merges },
+    })
+    .to_string()
+    .into_bytes()
+}
