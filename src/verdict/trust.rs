@@ -1,0 +1,114 @@
+//! Why a verdict may be believed: the figures under every verdict, and a grade.
+
+use std::fmt;
+
+use super::Caveat;
+use crate::pairs::{self, Pair, came_from_cache};
+use crate::sample::Sample;
+use crate::stats::hodges_lehmann::{self, STRATUM};
+use crate::stats::robust;
+
+/// Nanoseconds in a minute.
+const MINUTE_NS: f64 = 60e9;
+
+/// A time this many standard deviations above its neighbours is an outlier.
+const OUTLIER_SIGMAS: f64 = 4.0;
+
+/// The level at which a difference in time counts as proof.
+const TIMING_ALPHA: f64 = 0.01;
+
+/// Questions that pairs sent one after the other leave open, whatever they show.
+pub(super) const NOT_IDENTIFIED: [&str; 3] = [
+    "the effect under load (ttft load)",
+    "the effect at other context lengths (ttft sweep)",
+    "whether other clients' traffic shared the cache",
+];
+
+/// The trust block.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trust {
+    /// The standard deviation of the logarithm of a time to first token, the noisier arm's: 0.05 is about 5 %.
+    pub sigma: Option<f64>,
+    /// The share of times far above their neighbours.
+    pub outlier_share: Option<f64>,
+    /// How much cold changes in a minute: 0.01 is 1 % up.
+    pub drift_per_minute: Option<f64>,
+    pub cold_proof: Proof,
+    pub hit_proof: Proof,
+    /// Replays that hit, where the server tells.
+    pub hits: Option<usize>,
+    pub replays: usize,
+    /// Tokens that every prompt shares with every other.
+    pub template_tokens: u64,
+}
+
+/// How it is known that a document came from the cache, or did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The server counts cached tokens.
+    CachedTokens,
+    /// The two arms differ in time.
+    Timing,
+    None,
+}
+
+/// How far to believe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grade {
+    pub letter: char,
+    pub reason: &'static str,
+}
+
+impl Trust {
+    /// The figures of the pairs that count, from a session's `samples`.
+    pub(super) fn of(samples: &[Sample], counted: &[Pair]) -> Trust {
+        let (cold, hit) = pairs::logs(counted);
+        let minutes: Vec<f64> = counted.iter().map(|p| p.cold.stamps.sent_ns.unwrap_or(0) as f64 / MINUTE_NS).collect();
+        let noisier = |of: fn(&[f64]) -> Option<f64>| of(&cold).zip(of(&hit)).map(|(c, h)| c.max(h));
+        // Some servers leave the count out where it is zero: one count in a session says that the server counts.
+        let counts = samples.iter().any(|s| s.cached_tokens().is_some());
+        let hits = counted.iter().filter(|pair| came_from_cache(pair.other) == Some(true)).count();
+        let by_timing = if differs(&cold, &hit) { Proof::Timing } else { Proof::None };
+        Trust {
+            sigma: noisier(|logs| robust::sigma_within(logs, STRATUM)),
+            outlier_share: noisier(|logs| robust::share_far_above(logs, STRATUM, OUTLIER_SIGMAS)),
+            drift_per_minute: robust::theil_sen(&minutes, &cold).map(f64::exp_m1),
+            cold_proof: if counts { Proof::CachedTokens } else { by_timing },
+            hit_proof: match (counts, hits) {
+                (true, 0) => Proof::None,
+                (true, _) => Proof::CachedTokens,
+                (false, _) => by_timing,
+            },
+            hits: counts.then_some(hits),
+            replays: counted.len(),
+            template_tokens: pairs::template_tokens(samples),
+        }
+    }
+}
+
+fn differs(cold: &[f64], hit: &[f64]) -> bool {
+    let shift = hodges_lehmann::shift(cold, hit, STRATUM, TIMING_ALPHA);
+    shift.and_then(|shift| shift.interval).is_some_and(|interval| !interval.contains(0.0))
+}
+
+impl Grade {
+    /// A: the server's count and the clock agree, every check passed, and the precision asked was reached. B: timing
+    /// alone, or less precise. C: a check failed.
+    pub(super) fn of(caveats: &[Caveat]) -> Grade {
+        let worst = caveats.iter().filter_map(|caveat| Some((caveat.lowers_to()?, caveat))).max_by_key(|w| w.0);
+        match worst {
+            Some((letter, caveat)) => Grade { letter, reason: caveat.reason() },
+            None => Grade { letter: 'A', reason: "the server's count agrees with the clock and every check passed" },
+        }
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Proof::CachedTokens => "cached_tokens",
+            Proof::Timing => "timing",
+            Proof::None => "none",
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! The experiment behind a verdict, as a machine without I/O: it says what to send next and is told what came back.
+//!
+//! ```text
+//! opening   two throw-away documents; a document and its replay; three documents and the replay of the first
+//! pairs     shuffle [cold: a new document, hit: the replay of the last pair's new one]   until the rule stops
+//! control   shuffle [cold: a new document, unseen: another new one]                      one beside each early pair
+//! shares    documents that begin like one just sent, each share in random order          where asked
+//! ```
+//!
+//! Each cold document is what the next pair replays, so a pair costs two requests and needs room for three documents.
+//! Where the opening finds less room, a pair becomes three requests: a new document as the cold, and a prime with its
+//! replay. Random order inside a pair keeps "whoever comes first" from looking like a cache; of every two pairs, one
+//! begins with its cold and one with its hit, so that a penalty on the first falls on both arms alike. The control asks
+//! the same question where the true answer is known to be "no difference".
+//!
+//! The machine keeps every sample and decides on those alone, with [`Pairs`] and [`Rule`]; the verdict of the log does
+//! the same and therefore finds the same.
+
+mod opening;
+
+use std::collections::VecDeque;
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use crate::clock::Nanos;
+use crate::pairs::{self, CONTROL_PAIRS, Pairs, STORE_PAUSE_NS};
+use crate::plan::{Arm, Role};
+use crate::rng;
+use crate::sample::{Place, Sample};
+use crate::stats::looks::Rule;
+use crate::stats::{Estimate, hodges_lehmann, sign};
+use opening::{Opening, Room};
+
+/// Failed requests in a row, and in all, before the run is given up.
+const FAILURES_IN_A_ROW: usize = 3;
+const FAILURES_IN_ALL: usize = 20;
+/// Requests per share of a partial-hit curve.
+const SHARE_REPEATS: usize = 10;
+
+/// What is to be found out, and how well.
+#[derive(Debug, Clone)]
+pub struct Design {
+    pub rule: Rule,
+    /// Percentages of a document that is shared with one sent before: the points of the partial-hit curve.
+    pub shares: Vec<u8>,
+    /// The hit arm asks a new question about the document, as a conversation does.
+    pub asks_anew: bool,
+    /// Tokens in a block of the server's cache, where known: no prompt ends on its boundary.
+    pub block_size: Option<u64>,
+    /// Decides the order, and nothing else.
+    pub seed: u64,
+}
+
+impl Design {
+    /// The most requests it can take when all go well.
+    pub fn most_requests(&self) -> usize {
+        let pairs = self.rule.looks.last() * Room::Short.requests_a_pair();
+        opening::MOST_REQUESTS + pairs + 2 * 2 * CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS * 2
+    }
+}
+
+/// What the machine wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Send this and [`Verify::observe`] what comes back.
+    Probe(Probe),
+    /// Send nothing for this long after the last answer.
+    Wait(Nanos),
+    Done,
+}
+
+/// A request to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    pub arm: Arm,
+    pub role: Role,
+    /// The sample's place in the design; its document is always named, and equal numbers are equal bytes.
+    pub place: Place,
+    /// The document that `shared_percent` of this one is taken from.
+    pub shares_with: Option<u64>,
+    pub asks_anew: bool,
+    /// Words to add to the document, so that the prompt does not end on a block's boundary.
+    pub padding_words: u64,
+}
+
+/// The machine. Call [`Verify::next`], do what it says, tell it with [`Verify::observe`], until it is done. To stop early
+/// is to stop calling: the verdict is then read from the looks that were reached.
+#[derive(Debug)]
+pub struct Verify {
+    design: Design,
+    order: ChaCha8Rng,
+    samples: Vec<Sample>,
+    queue: VecDeque<Step>,
+    stage: Stage,
+    opening: Opening,
+    documents: u64,
+    pairs: u64,
+    /// Whether the last pair against a hit, and against an unseen document, began with its cold; `None` once a second
+    /// pair has evened it out.
+    hit_order: Option<bool>,
+    unseen_order: Option<bool>,
+    padding_words: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Pairs,
+    Done,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub pairs: usize,
+    /// Where the next look is.
+    pub next_look: usize,
+    /// The shift of logarithms so far, at the level of a look; not final.
+    pub so_far: Option<Estimate>,
+    /// Whether the signs alone have decided the direction, at 5 %, whenever one looks.
+    pub direction_is_clear: bool,
+}
+
+impl Verify {
+    pub fn new(design: Design) -> Verify {
+        Verify {
+            order: rng::stream(design.seed, "order"),
+            design,
+            samples: Vec::new(),
+            queue: VecDeque::new(),
+            stage: Stage::Opening,
+            opening: Opening::default(),
+            documents: 0,
+            pairs: 0,
+            hit_order: None,
+            unseen_order: None,
+            padding_words: 0,
+        }
+    }
+
+    /// What to do next. Every probe must have been observed before.
+    #[expect(clippy::should_implement_trait, reason = "an iterator would promise that its items need no answer")]
+    pub fn next(&mut self) -> Step {
+        while self.queue.is_empty() {
+            match self.stage {
+                Stage::Done => return Step::Done,
+                _ if self.is_futile() => self.stage = Stage::Done,
+                Stage::Opening => self.continue_opening(),
+                Stage::Pairs => self.continue_pairs(),
+            }
+        }
+        self.queue.pop_front().expect("the queue was just filled")
+    }
+
+    /// Takes what came of the last probe. What was planned beyond it is dropped when it failed or was not what it should
+    /// be, and planned anew on what was seen.
+    pub fn observe(&mut self, sample: &Sample) {
+        let is_suspect = pairs::is_unseen(sample) && pairs::came_from_cache(sample) == Some(true);
+        if sample.ttft_ns().is_none() || is_suspect {
+            self.queue.clear();
+        }
+        self.samples.push(sample.clone());
+    }
+
+    pub fn progress(&self) -> Progress {
+        let pairs = Pairs::of(&self.samples);
+        let (cold, hit) = pairs::logs(&pairs.measured);
+        let looks = &self.design.rule.looks;
+        let next = looks.sizes().iter().find(|&&size| size > cold.len());
+        Progress {
+            pairs: cold.len(),
+            next_look: *next.unwrap_or(&looks.last()),
+            so_far: hodges_lehmann::shift(&cold, &hit, hodges_lehmann::STRATUM, looks.alpha()),
+            direction_is_clear: sign::evidence(cold.iter().zip(&hit).map(|(c, h)| c > h)).any(|e| e >= 20.0),
+        }
+    }
+
+    /// Whether nothing that could follow would be worth sending.
+    fn is_futile(&self) -> bool {
+        let has_failed = |s: &&Sample| s.ttft_ns().is_none();
+        self.samples.iter().rev().take_while(has_failed).count() >= FAILURES_IN_A_ROW
+            || self.samples.iter().filter(has_failed).count() >= FAILURES_IN_ALL
+            || Pairs::of(&self.samples).is_cold_refuted()
+    }
+
+    /// Queues the pairs up to the next look, with the control's among them as early as they fit.
+    fn continue_pairs(&mut self) {
+        let pairs = Pairs::of(&self.samples);
+        let (cold, hit) = pairs::logs(&pairs.measured);
+        let is_decided = self.design.rule.apply(&cold, &hit).is_some_and(|look| look.stops);
+        let next_look = self.design.rule.looks.sizes().iter().find(|&&size| size > cold.len());
+        let hits = if is_decided { 0 } else { next_look.map_or(0, |size| size - cold.len()) };
+        let controls = pairs.controls_lacking();
+        if hits == 0 && controls == 0 {
+            self.plan_shares();
+            self.stage = Stage::Done;
+            return;
+        }
+        let is_good = |s: &&Sample| s.arm == Arm::Cold && s.ttft_ns().is_some();
+        let mut previous = self.samples.iter().rev().find(is_good).and_then(|s| s.place.document).unwrap_or(1);
+        for nth in 0..hits.max(controls) {
+            let mut kinds = Vec::with_capacity(2);
+            kinds.extend((nth < hits).then_some(Arm::Hit));
+            kinds.extend((nth < controls).then_some(Arm::Unseen));
+            kinds.shuffle(&mut self.order);
+            for kind in kinds {
+                previous = self.plan_pair(kind, previous);
+            }
+        }
+    }
+
+    /// Queues a pair of a new document, which it returns, against a replay of `previous` or against another new one.
+    fn plan_pair(&mut self, kind: Arm, previous: u64) -> u64 {
+        self.pairs += 1;
+        let pair = Some(self.pairs);
+        let new = self.new_document();
+        let cold = self.measure(self.probe(new, Arm::Cold, Role::Measure, pair));
+        let other = match (kind, self.opening.room) {
+            (Arm::Unseen, _) => {
+                let another = self.new_document();
+                self.measure(self.probe(another, Arm::Unseen, Role::Measure, pair))
+            }
+            (_, Room::Chain) => self.measure(self.probe(previous, Arm::Hit, Role::Measure, pair)),
+            (_, Room::Short) => {
+                let primed = self.new_document();
+                let mut steps = vec![Step::Probe(self.probe(primed, Arm::Cold, Role::Prime, None))];
+                steps.extend(self.measure(self.probe(primed, Arm::Hit, Role::Measure, pair)));
+                steps
+            }
+        };
+        let slots = if self.begins_with_cold(kind) { [cold, other] } else { [other, cold] };
+        self.queue.extend(slots.into_iter().flatten());
+        new
+    }
+
+    /// Draws the order of a pair: by lot, and the other way round the next time.
+    fn begins_with_cold(&mut self, kind: Arm) -> bool {
+        let last = if kind == Arm::Hit { &mut self.hit_order } else { &mut self.unseen_order };
+        match last.take() {
+            Some(cold_was_first) => !cold_was_first,
+            None => *last.insert(self.order.random()),
+        }
+    }
+
+    /// Queues the partial-hit curve: a prime, then a document that shares part of it, every share equally often.
+    fn plan_shares(&mut self) {
+        let mut points: Vec<u8> =
+            self.design.shares.iter().copied().cycle().take(self.design.shares.len() * SHARE_REPEATS).collect();
+        points.shuffle(&mut self.order);
+        for percent in points {
+            let primed = self.new_document();
+            // The whole of a document is that document.
+            let sharing = if percent == 100 { primed } else { self.new_document() };
+            let arm = if percent == 0 { Arm::Cold } else { Arm::Hit };
+            let mut measured = self.probe(sharing, arm, Role::Measure, None);
+            measured.place.shared_percent = Some(percent);
+            measured.shares_with = (1..100).contains(&percent).then_some(primed);
+            let prime = self.probe(primed, Arm::Cold, Role::Prime, None);
+            self.queue.push_back(Step::Probe(prime));
+            let steps = self.measure(measured);
+            self.queue.extend(steps);
+        }
+    }
+
+    /// A measured request, after the time that the server needs to store, where the opening showed that it needs any.
+    /// Every arm waits alike.
+    fn measure(&self, probe: Probe) -> Vec<Step> {
+        let pause = self.opening.stores_late.then_some(Step::Wait(STORE_PAUSE_NS));
+        pause.into_iter().chain([Step::Probe(probe)]).collect()
+    }
+
+    fn new_document(&mut self) -> u64 {
+        self.documents += 1;
+        self.documents
+    }
+
+    fn probe(&self, document: u64, arm: Arm, role: Role, pair: Option<u64>) -> Probe {
+        Probe {
+            arm,
+            role,
+            place: Place { document: Some(document), pair, shared_percent: None },
+            shares_with: None,
+            asks_anew: self.design.asks_anew && arm == Arm::Hit,
+            padding_words: self.padding_words,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The opening: pays first-call costs, then finds out whether a replay hits at all, and with how much between.
+//!
+//! A chain of pairs replays a document after at most two others, so it needs room for three. A replay with nothing
+//! between that hits, while replays with two between miss, says that there is less. Cached tokens decide where the
+//! server tells them. From timing alone a quick answer proves a hit, and a late one is believed only when a second
+//! document confirms it, since outliers are late and never early.
+
+use super::{Step, Verify};
+use crate::clock::Nanos;
+use crate::pairs::{self, STORE_PAUSE_NS};
+use crate::plan::{Arm, Role};
+use crate::sample::Sample;
+use crate::stats::robust::median;
+
+/// What the longest opening sends.
+pub(super) const MOST_REQUESTS: usize = 14;
+
+/// A replay this many times quicker than the unseen documents is taken for a hit where only timing tells.
+const CLEARLY_QUICKER: f64 = 1.5;
+
+/// How pairs fit into the cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Room {
+    /// Three documents and more: a cold document is replayed in the next pair.
+    #[default]
+    Chain,
+    /// Less: every replay follows its own prime at once.
+    Short,
+}
+
+impl Room {
+    pub(super) fn requests_a_pair(self) -> usize {
+        match self {
+            Room::Chain => 2,
+            Room::Short => 3,
+        }
+    }
+}
+
+/// What the opening has found so far.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    pub room: Room,
+    /// A replay at once missed, and one two seconds later hit.
+    pub stores_late: bool,
+    stage: Stage,
+    /// The time to first token of a replay that hit with nothing between.
+    near_ns: Option<Nanos>,
+    /// The document whose late replay waits for a second opinion.
+    second: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+enum Stage {
+    #[default]
+    WarmUp,
+    Near,
+    JudgeNear,
+    JudgeStore,
+    JudgePatience,
+    JudgeFar,
+    JudgeFarAgain,
+}
+
+impl Verify {
+    pub(super) fn continue_opening(&mut self) {
+        match self.opening.stage {
+            Stage::WarmUp => {
+                for _ in 0..2 {
+                    self.queue_new(Role::Warmup);
+                }
+                self.opening.stage = Stage::Near;
+            }
+            Stage::Near => {
+                self.padding_words = self.padding();
+                let document = self.queue_new(Role::Prime);
+                self.queue_replay(document);
+                self.opening.stage = Stage::JudgeNear;
+            }
+            Stage::JudgeNear if self.last_was_hit() == Some(false) => {
+                self.queue.push_back(Step::Wait(STORE_PAUSE_NS));
+                self.queue_replay(self.documents);
+                self.opening.stage = Stage::JudgeStore;
+            }
+            Stage::JudgeNear => self.plan_far(),
+            // A late hit may as well be another replica's. Two more documents that hit after a pause, at their first
+            // replay, make that unlikely.
+            Stage::JudgeStore if self.last_was_hit() == Some(true) => {
+                for _ in 0..2 {
+                    let document = self.queue_new(Role::Prime);
+                    self.queue.push_back(Step::Wait(STORE_PAUSE_NS));
+                    self.queue_replay(document);
+                }
+                self.opening.stage = Stage::JudgePatience;
+            }
+            Stage::JudgeStore => self.plan_far(),
+            Stage::JudgePatience => {
+                let replays = self.samples.iter().rev().filter(|s| s.arm == Arm::Hit);
+                self.opening.stores_late = replays.take(2).all(|s| pairs::came_from_cache(s) == Some(true));
+                self.plan_far();
+            }
+            Stage::JudgeFar if self.last_was_hit() == Some(false) => {
+                self.queue_replay(self.opening.second);
+                self.opening.stage = Stage::JudgeFarAgain;
+            }
+            Stage::JudgeFar => self.stage = super::Stage::Pairs,
+            Stage::JudgeFarAgain => {
+                if self.last_was_hit() == Some(false) {
+                    self.opening.room = Room::Short;
+                }
+                self.stage = super::Stage::Pairs;
+            }
+        }
+    }
+
+    /// Three documents and the replay of the first, where a replay with nothing between has hit; else one to go on from.
+    fn plan_far(&mut self) {
+        if self.last_was_hit() != Some(true) {
+            self.queue_new(Role::Prime);
+            self.stage = super::Stage::Pairs;
+            return;
+        }
+        self.opening.near_ns = self.samples.last().and_then(Sample::ttft_ns);
+        let first = self.queue_new(Role::Prime);
+        self.opening.second = self.queue_new(Role::Prime);
+        self.queue_new(Role::Prime);
+        self.queue.extend(self.opening.stores_late.then_some(Step::Wait(STORE_PAUSE_NS)));
+        self.queue_replay(first);
+        self.opening.stage = Stage::JudgeFar;
+    }
+
+    fn queue_new(&mut self, role: Role) -> u64 {
+        let document = self.new_document();
+        let probe = self.probe(document, Arm::Cold, role, None);
+        self.queue.push_back(Step::Probe(probe));
+        document
+    }
+
+    fn queue_replay(&mut self, document: u64) {
+        let probe = self.probe(document, Arm::Hit, Role::Prime, None);
+        self.queue.push_back(Step::Probe(probe));
+    }
+
+    /// Whether the last request was a hit; `None` when it failed or nothing tells.
+    fn last_was_hit(&self) -> Option<bool> {
+        let last = self.samples.last()?;
+        let ttft = last.ttft_ns()? as f64;
+        if let Some(reported) = pairs::came_from_cache(last) {
+            return Some(reported);
+        }
+        // Warm-ups pay first-call costs and are no measure of cold.
+        let primes = self.samples.iter().filter(|s| s.role == Role::Prime && s.arm == Arm::Cold);
+        let cold = median(&primes.filter_map(|s| s.ttft_ns()).map(|ns| ns as f64).collect::<Vec<_>>())?;
+        match self.opening.near_ns {
+            Some(near) => Some(ttft < (near as f64 * cold).sqrt()),
+            None => (ttft * CLEARLY_QUICKER < cold).then_some(true),
+        }
+    }
+
+    /// Words that bring the prompt to the middle of a block: a prompt that ends on a boundary recomputes a whole block on
+    /// a full replay. Block sizes are nearly always multiples of 16, which serves where the size is not known.
+    fn padding(&self) -> u64 {
+        let block = self.design.block_size.unwrap_or(16).max(1);
+        let prompt = self.samples.last().and_then(Sample::prompt_tokens).unwrap_or(0);
+        (block / 2 + block - prompt % block) % block
+    }
+}
