@@ -2,3 +2,4 @@
 
 mod hub;
 mod sim;
+mod verify_virtual;
