@@ -154,9 +154,11 @@ impl Engine {
         self.queues.iter().map(Queue::lengths).fold((0, 0), |sum, queue| (sum.0 + queue.0, sum.1 + queue.1))
     }
 
-    /// Tokens that the first tier of the first replica holds.
-    pub fn held_tokens(&self) -> u64 {
-        self.fleet.caches.first().and_then(|cache| cache.used_tokens().next()).unwrap_or(0)
+    /// The share of the first tiers' tokens that running requests use. What is only cached is not in use.
+    pub fn share_in_use(&self) -> f64 {
+        let running = self.jobs.values().filter(|job| job.plan.is_some());
+        let tokens: u64 = running.map(|job| job.prompt_tokens).sum();
+        tokens as f64 / (self.capacity_tokens() * self.queues.len() as u64).max(1) as f64
     }
 
     /// Tokens that a first tier can hold.

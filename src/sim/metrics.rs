@@ -17,9 +17,13 @@ pub(super) fn page(flavor: Flavor, engine: &Engine) -> Option<String> {
     };
     let mut page = String::new();
     for Row { kind, name, labels, value } in rows {
-        if !page.contains(&format!("# TYPE {name} ")) {
-            // Writing to a string cannot fail.
-            let _ = writeln!(page, "# TYPE {name} {kind}");
+        let family = match kind {
+            "histogram" => name.trim_end_matches("_sum").trim_end_matches("_count"),
+            _ => name,
+        };
+        // Writing to a string cannot fail.
+        if !page.contains(&format!("# TYPE {family} ")) {
+            let _ = writeln!(page, "# TYPE {family} {kind}");
         }
         let _ = writeln!(page, "{name}{labels} {value}");
     }
@@ -62,13 +66,14 @@ fn vllm(engine: &Engine) -> Vec<Row> {
         if engine.profile.hit { "True" } else { "False" },
         first.map_or(0, |tier| tier.capacity_tokens / tier.block_tokens),
     );
-    let held = first.map_or(0.0, |tier| engine.held_tokens() as f64 / tier.capacity_tokens.max(1) as f64);
-    let requests = counters.requests;
-    let histogram = |sum, count, ns| [row("histogram", sum, &labels, seconds(ns)), counter(count, requests)];
+    let histogram = |sum, count, ns| {
+        let requests = counters.requests as f64;
+        [row("histogram", sum, &labels, seconds(ns)), row("histogram", count, &labels, requests)]
+    };
     let mut rows = vec![
         gauge("vllm:num_requests_running", running as f64),
         gauge("vllm:num_requests_waiting", waiting as f64),
-        gauge("vllm:kv_cache_usage_perc", held),
+        gauge("vllm:kv_cache_usage_perc", engine.share_in_use()),
         counter("vllm:prefix_cache_queries_total", if engine.profile.hit { counters.prompt_tokens } else { 0 }),
         counter("vllm:prefix_cache_hits_total", counters.hit_tokens[0]),
         counter("vllm:external_prefix_cache_queries_total", asked_below),
@@ -130,6 +135,6 @@ fn tgi(engine: &Engine) -> Vec<Row> {
         row("counter", "tgi_request_count", "", counters.requests as f64),
         row("gauge", "tgi_queue_size", "", engine.lengths().1 as f64),
         row("histogram", "tgi_request_queue_duration_sum", "", seconds(counters.queue_ns)),
-        row("counter", "tgi_request_queue_duration_count", "", counters.requests as f64),
+        row("histogram", "tgi_request_queue_duration_count", "", counters.requests as f64),
     ]
 }

@@ -123,17 +123,19 @@ impl Script {
                 r#"{{"id":"","object":"","created":0,"model":"","prompt_filter_results":[{results}],"choices":[]}}"#
             ))
         };
+        let role = || self.chunk(r#""role":"assistant","content":"""#, None, None);
         match (self.kind, self.shape.opening) {
             (Kind::Completions, _) | (_, Opening::Nothing) => Vec::new(),
-            (_, Opening::Role) => vec![self.role(r#""role":"assistant","content":"""#)],
-            (_, Opening::FilterThenRole) => vec![filter(), self.role(r#""role":"assistant","content":"""#)],
+            (_, Opening::Role) => vec![role()],
+            (_, Opening::FilterThenRole) => vec![filter(), role()],
         }
     }
 
     /// The chunk that introduces the first token, where there is one.
-    pub fn at_first(&self) -> Option<Event> {
+    pub fn at_first(&self, plan: &Plan) -> Option<Event> {
         let role = self.shape.role.filter(|_| self.kind == Kind::Chat)?;
-        Some(self.role(role))
+        let usage = self.continuous_usage.then(|| self.running_usage(plan, 0));
+        Some(self.chunk(role, None, usage.as_ref()))
     }
 
     /// The chunk of tokens `begin..end`.
@@ -216,12 +218,6 @@ impl Script {
             head["timings"] = self.timings(plan);
         }
         head
-    }
-
-    fn role(&self, delta: &str) -> Event {
-        let usage =
-            self.continuous_usage.then(|| json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}));
-        self.chunk(delta, None, usage.as_ref())
     }
 
     /// One chunk. `delta` is the inside of a delta, or of a choice for completions.

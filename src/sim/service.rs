@@ -226,20 +226,23 @@ impl Service {
         if let Some(model) = call.model.clone().filter(|model| !is_known(model)) {
             return Err(Problem::UnknownModel { model, known: self.models.clone() });
         }
-        let refused = |kind, says, parameter, instead| {
-            let refuses = self.faults.has(kind, nth) && says;
-            if refuses { Err(Problem::Unsupported { parameter, instead }) } else { Ok(()) }
-        };
-        refused(FaultKind::RefuseStreamOptions, call.says_stream_options, "stream_options", None)?;
-        refused(FaultKind::RefuseMaxTokens, call.says_max_tokens, "max_tokens", Some("max_completion_tokens"))?;
-        refused(FaultKind::RefuseTemperature, call.says_temperature, "temperature", None)?;
+        let refusals = [
+            (FaultKind::RefuseStreamOptions, call.says_stream_options, "stream_options"),
+            (FaultKind::RefuseMaxTokens, call.says_max_tokens, "max_tokens"),
+            (FaultKind::RefuseTemperature, call.says_temperature, "temperature"),
+        ];
+        if let Some((.., parameter)) = refusals.into_iter().find(|(kind, says, _)| *says && self.faults.has(*kind, nth))
+        {
+            return Err(Problem::Unsupported { parameter });
+        }
         let answer = call.max_tokens.unwrap_or(0);
         let cut = self.faults.number(FaultKind::TruncatesPrompt, nth);
         if let Some(kept) = cut.or(self.flavor.truncates().then(|| context.saturating_sub(answer))) {
             call.ids.drain(..call.ids.len().saturating_sub(kept as usize));
         }
         let prompt_tokens = call.ids.len() as u64;
-        if prompt_tokens + answer > context || self.faults.has(FaultKind::TooLong, nth) {
+        let context = self.faults.number(FaultKind::TooLong, nth).unwrap_or(context);
+        if prompt_tokens + answer > context {
             return Err(Problem::TooLong { prompt_tokens, max_tokens: answer, context });
         }
         Ok(call)

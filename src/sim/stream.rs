@@ -229,15 +229,16 @@ impl Answer {
                 self.step = Step::Prefill { role_at };
             }
             Step::Prefill { role_at: Some(at) } => {
+                let plan = ready!(self.poll_plan(cx));
                 ready!(self.stage.timer.poll_until(at, cx));
-                self.say_role();
+                self.say_role(&plan);
                 self.step = Step::Prefill { role_at: None };
             }
             Step::Prefill { role_at: None } => {
                 let plan = ready!(self.poll_first(cx));
                 self.ticket.engine().prefilled(self.ticket.id, plan.first);
                 if self.manner.early_role.is_none() {
-                    self.say_role();
+                    self.say_role(&plan);
                 }
                 self.step = Step::Token(0);
             }
@@ -298,8 +299,8 @@ impl Answer {
         Poll::Ready(())
     }
 
-    fn say_role(&mut self) {
-        if let Some(role) = self.script.at_first() {
+    fn say_role(&mut self, plan: &Plan) {
+        if let Some(role) = self.script.at_first(plan) {
             self.say(&role, None);
         }
     }

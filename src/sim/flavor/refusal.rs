@@ -9,9 +9,19 @@ use crate::sim::call::CallError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::sim) enum Problem {
     Body(CallError),
-    UnknownModel { model: String, known: Vec<String> },
-    TooLong { prompt_tokens: u64, max_tokens: u64, context: u64 },
-    Unsupported { parameter: &'static str, instead: Option<&'static str> },
+    UnknownModel {
+        model: String,
+        known: Vec<String>,
+    },
+    TooLong {
+        prompt_tokens: u64,
+        max_tokens: u64,
+        context: u64,
+    },
+    /// A parameter, or the only value of it that was ever sent.
+    Unsupported {
+        parameter: &'static str,
+    },
     Unauthorized,
     Forbidden,
     RateLimited,
@@ -28,12 +38,13 @@ pub(in crate::sim) fn refusal(flavor: Flavor, problem: &Problem) -> (u16, Value)
         Problem::TooLong { prompt_tokens, max_tokens, context } => {
             too_long(flavor, *prompt_tokens, *max_tokens, *context)
         }
-        Problem::Unsupported { parameter, instead } => {
-            let message = match instead {
-                Some(instead) => format!(
-                    "Unsupported parameter: '{parameter}' is not supported with this model. Use '{instead}' instead."
-                ),
-                None => format!("Unsupported value: '{parameter}' does not support 0 with this model."),
+        Problem::Unsupported { parameter } => {
+            let message = match *parameter {
+                "temperature" => "Unsupported value: 'temperature' does not support 0 with this model.".to_owned(),
+                "max_tokens" => "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
+                    'max_completion_tokens' instead."
+                    .to_owned(),
+                _ => format!("Unsupported parameter: '{parameter}' is not supported with this model."),
             };
             (400, openai(&message, "invalid_request_error", json!(parameter), json!("unsupported_parameter")))
         }

@@ -1,4 +1,6 @@
 //! The simulated endpoint, seen through plain sockets that share nothing with the client.
 
+mod faults;
+mod flavors;
 mod raw;
 mod server;

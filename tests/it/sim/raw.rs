@@ -52,6 +52,8 @@ pub struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
+    /// After how many nanoseconds the head was whole.
+    pub head_ns: Nanos,
     /// The body as it was on the wire.
     pub raw: Vec<u8>,
     /// After how many nanoseconds each read came, and how many bytes of `raw` there were by then.
@@ -88,11 +90,29 @@ impl Answer {
         self.chunks().iter().rev().map(|chunk| chunk["usage"].clone()).find(Value::is_object).unwrap_or_default()
     }
 
-    /// When the read came that completed the first event with text.
+    /// After how many nanoseconds the read came that brought the first event with text.
     pub fn first_token_ns(&self) -> Nanos {
-        let begin = find(&self.raw, br#""content":" "#).unwrap();
-        let end = begin + find(&self.raw[begin..], b"\n\n").unwrap();
-        self.reads.iter().find(|(_, bytes)| *bytes >= end).unwrap().0
+        self.read_ns(br#""content":" "#).unwrap()
+    }
+
+    /// The same for the first occurrence of `what`.
+    pub fn read_ns(&self, what: &[u8]) -> Option<Nanos> {
+        let end = find(&self.raw, what)? + what.len();
+        self.reads.iter().find(|(_, bytes)| *bytes >= end).map(|(at, _)| *at)
+    }
+
+    /// The chunks of the body, but for the empty one at its end.
+    pub fn chunk_bodies(&self) -> Vec<&[u8]> {
+        let mut chunks = Vec::new();
+        let mut bytes = &self.raw[..];
+        while let Some(line) = find(bytes, b"\r\n") {
+            let size = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
+            let rest = &bytes[line + 2..];
+            chunks.push(&rest[..size.min(rest.len())]);
+            bytes = rest.get(size + 2..).unwrap_or_default();
+        }
+        chunks.retain(|chunk| !chunk.is_empty());
+        chunks
     }
 
     pub fn is_done(&self) -> bool {
@@ -141,6 +161,7 @@ pub fn exchange(stream: &mut TcpStream, request: &str) -> Answer {
                 continue;
             };
             answer.head = String::from_utf8(bytes.drain(..end + 4).collect()).unwrap();
+            answer.head_ns = Monotonic.now().since(start).unwrap();
             answer.status = answer.head.split(' ').nth(1).unwrap().parse().unwrap();
         }
         answer.reads.push((Monotonic.now().since(start).unwrap(), bytes.len()));
@@ -148,13 +169,13 @@ pub fn exchange(stream: &mut TcpStream, request: &str) -> Answer {
             break;
         }
     }
-    answer.complete =
-        is_whole(&answer, &bytes) || answer.header("connection") == Some("close") && answer.error.is_none();
-    answer.body = match answer.header("transfer-encoding") {
-        Some("chunked") => dechunk(&bytes),
-        _ => bytes.clone(),
-    };
+    let until_close = answer.head.starts_with("HTTP/1.0") && answer.header("content-length").is_none();
+    answer.complete = is_whole(&answer, &bytes) || until_close && answer.error.is_none();
     answer.raw = bytes;
+    answer.body = match answer.header("transfer-encoding") {
+        Some("chunked") => answer.chunk_bodies().concat(),
+        _ => answer.raw.clone(),
+    };
     answer
 }
 
@@ -165,17 +186,6 @@ fn is_whole(answer: &Answer, bytes: &[u8]) -> bool {
             answer.header("transfer-encoding").is_some() && (bytes.ends_with(b"\r\n0\r\n\r\n") || bytes == b"0\r\n\r\n")
         }
     }
-}
-
-fn dechunk(mut bytes: &[u8]) -> Vec<u8> {
-    let mut body = Vec::new();
-    while let Some(line) = find(bytes, b"\r\n") {
-        let size = usize::from_str_radix(std::str::from_utf8(&bytes[..line]).unwrap(), 16).unwrap();
-        let rest = &bytes[line + 2..];
-        body.extend_from_slice(&rest[..size.min(rest.len())]);
-        bytes = rest.get(size + 2..).unwrap_or_default();
-    }
-    body
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
