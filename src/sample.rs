@@ -159,6 +159,24 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome's name in a log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Unreachable { .. } => "unreachable",
+            Outcome::NotAStream { .. } => "not_a_stream",
+            Outcome::TooLong { .. } => "too_long",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::ServerError { .. } => "server_error",
+            Outcome::Timeout { .. } => "timeout",
+            Outcome::Truncated => "truncated",
+            Outcome::NoToken => "no_token",
+            Outcome::Reset { .. } => "reset",
+            Outcome::Malformed { .. } => "malformed",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+
     pub fn is_ok(&self) -> bool {
         matches!(self, Outcome::Ok)
     }

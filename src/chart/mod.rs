@@ -18,7 +18,7 @@ mod text;
 mod theme;
 
 pub use png::{PngError, png};
-pub use text::escape;
+pub use text::{escape, printable};
 pub use theme::{DARK, LIGHT, Palette};
 
 /// One picture.

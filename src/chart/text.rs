@@ -84,7 +84,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// `text` without control characters: XML forbids them, and a terminal would obey them.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(replace_control).collect()
 }
 

@@ -110,6 +110,17 @@ pub fn crossing_interval(
     Some((censored(0.025), censored(0.975)))
 }
 
+/// The pointwise 95 % bootstrap interval of a fit of the given degree at `places`, the values resampled within their
+/// places; empty when there are too few places for a fit.
+pub fn band(cells: &[Cell], degree: usize, places: &[f64], rng: &mut impl Rng) -> Vec<Interval> {
+    let curves: Vec<Curve> = (0..RESAMPLES).filter_map(|_| Curve::fit(&resample(cells, rng), degree)).collect();
+    let at = |x: &f64| {
+        let values = sorted(&curves.iter().map(|curve| curve.at(*x)).collect::<Vec<_>>());
+        Some(Interval { low: inverted_cumulative(&values, 0.025)?, high: inverted_cumulative(&values, 0.975)? })
+    };
+    places.iter().filter_map(at).collect()
+}
+
 fn resample(cells: &[Cell], rng: &mut impl Rng) -> Vec<Cell> {
     let mut draw = |values: &[f64]| values.iter().map(|_| values[rng.random_range(0..values.len())]).collect();
     cells.iter().map(|cell| Cell { x: cell.x, values: draw(&cell.values) }).collect()
