@@ -1,3 +1,24 @@
 //! Log rows in, bytes out: the block a command ends with, the page, the tables, the figures.
+//!
+//! A report is computed from rows alone and never learns whether they came from memory or disk. [`model::Report`] holds
+//! it without a format: sentences, tables of typed values, figures. Each format writes that; none computes anything.
 
+pub mod csv;
+pub mod data;
+mod effect;
+mod figures;
+mod fit;
+pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod model;
+pub mod table;
+pub mod text;
 pub mod units;
+
+pub use model::Report;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,64 @@
+//! Cold against hit, for each log and context length.
+
+use super::data::{Cell, Data};
+use crate::plan::Arm;
+use crate::stats::hodges_lehmann::{self, STRATUM};
+use crate::stats::{Estimate, robust};
+
+/// The level of an interval beside a plain comparison, which was planned for one look.
+pub const ALPHA: f64 = 0.05;
+
+/// What a hit saves at one context length.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    pub log: usize,
+    pub context_tokens: u64,
+    pub cold: Arms,
+    pub hit: Arms,
+    /// How many times longer cold takes: the stratified Hodges-Lehmann estimate with its 95 % interval where both arms
+    /// have equally many samples, else the ratio of the medians without one.
+    pub ratio: Estimate,
+}
+
+/// One side of the comparison.
+#[derive(Debug, Clone, Copy)]
+pub struct Arms {
+    pub samples: usize,
+    /// The median time to first token in nanoseconds.
+    pub median: f64,
+}
+
+impl Effect {
+    /// One effect for each log and length that has both arms.
+    pub fn all(data: &Data) -> Vec<Effect> {
+        let cells = data.cells();
+        let is_hit_of = |cold: &Cell, cell: &&Cell| {
+            cell.arm == Arm::Hit && (cell.log, cell.context_tokens) == (cold.log, cold.context_tokens)
+        };
+        let colds = cells.iter().filter(|cell| cell.arm == Arm::Cold);
+        colds.filter_map(|cold| Effect::of(cold, cells.iter().find(|cell| is_hit_of(cold, cell))?)).collect()
+    }
+
+    fn of(cold: &Cell, hit: &Cell) -> Option<Effect> {
+        let (cold_times, hit_times) = (cold.times(), hit.times());
+        let (cold_median, hit_median) = (robust::median(&cold_times)?, robust::median(&hit_times)?);
+        let logs = |times: &[f64]| times.iter().map(|time| time.ln()).collect::<Vec<_>>();
+        let shift = hodges_lehmann::shift(&logs(&cold_times), &logs(&hit_times), STRATUM, ALPHA);
+        let ratio = match shift {
+            Some(shift) => Estimate { value: shift.value.exp(), interval: shift.interval.map(|i| i.map(f64::exp)) },
+            None => Estimate { value: cold_median / hit_median, interval: None },
+        };
+        Some(Effect {
+            log: cold.log,
+            context_tokens: cold.context_tokens,
+            cold: Arms { samples: cold_times.len(), median: cold_median },
+            hit: Arms { samples: hit_times.len(), median: hit_median },
+            ratio,
+        })
+    }
+
+    /// Nanoseconds that a hit saves, negative when it costs.
+    pub fn saved(&self) -> f64 {
+        self.cold.median - self.hit.median
+    }
+}

@@ -1,0 +1,158 @@
+//! The report as one HTML file: no network, readable with scripts off, light and dark, on paper too.
+//!
+//! What stands in it: the findings at the top, the figures as the same SVG that `--figure` writes, the tables, the
+//! conditions, and the log itself, gzipped, in the link that downloads it. The script only adds to that: switches in the
+//! legend, a sample's stamps under the pointer, tables that sort, the log unpacked. A content security policy admits that
+//! one script by its hash, so that even a text that slipped through unescaped could not run.
+
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use super::data::Data;
+use super::model::Report;
+use super::table::{Cell, Table};
+use crate::chart::{DARK, Figure, LIGHT, escape};
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// The page.
+pub fn write(report: &Report, data: &Data) -> String {
+    let title = escape(&report.title);
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{}'",
+        BASE64.encode(Sha256::digest(SCRIPT))
+    );
+    let colours = colours();
+    let (findings, figures, tables) = (findings(report), figures(&report.figures), tables(&report.tables));
+    let (conditions, samples) = (conditions(report), samples(data));
+    format!(
+        r#"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="ttft {version}">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>
+{colours}
+{STYLE}</style>
+</head>
+<body>
+<main>
+<header class="top"><h1>{title}</h1><button id="scheme" type="button" hidden>light / dark</button></header>
+{findings}
+{figures}
+{tables}
+{conditions}
+<footer><p>{samples} <span class="muted">written by ttft {version}</span></p></footer>
+</main>
+<div id="tip" role="status" hidden></div>
+<script>{SCRIPT}</script>
+</body>
+</html>
+"#,
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// The variables of both schemes: the reader's system decides, the switch on the page overrules it. The figures' own
+/// style sheets set the same variables, so the overruling is written with more weight than theirs.
+fn colours() -> String {
+    let (light, dark) = (LIGHT.variables(), DARK.variables());
+    format!(
+        ":root{{{light}}}\n@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n\
+         :root[data-theme=light],:root[data-theme=light] .figure{{{light}}}\n\
+         @media screen{{:root[data-theme=dark],:root[data-theme=dark] .figure{{{dark}}}}}"
+    )
+}
+
+fn findings(report: &Report) -> String {
+    let mut sentences = report.findings.iter().map(|finding| escape(finding));
+    let first = sentences.next().map(|first| format!("<h2>{first}</h2>")).unwrap_or_default();
+    let others: String = sentences.map(|other| format!("<p class=\"words\">{other}</p>")).collect();
+    let remarks: String = report.remarks.iter().map(|remark| format!("<li>{}</li>", escape(remark))).collect();
+    let remarks = if remarks.is_empty() { remarks } else { format!("<ul class=\"caveats\">{remarks}</ul>") };
+    format!("<section class=\"verdict\" aria-label=\"result\">{first}{others}{remarks}</section>")
+}
+
+/// Two figures of which one is the other on linear axes share a place, switched without a script.
+fn figures(figures: &[Figure]) -> String {
+    let mut written = String::new();
+    for figure in figures.iter().filter(|figure| !figure.name.ends_with(LINEAR)) {
+        let other = figures.iter().find(|other| other.name.strip_suffix(LINEAR) == Some(&figure.name));
+        written += &match other {
+            Some(other) => switched(figure, other),
+            None => format!("<figure>{}</figure>\n", pan(figure, "")),
+        };
+    }
+    if written.is_empty() { written } else { format!("<section class=\"figures\">\n{written}</section>") }
+}
+
+/// How a figure's name ends that is another one on linear axes.
+const LINEAR: &str = "_linear";
+
+fn pan(figure: &Figure, class: &str) -> String {
+    format!("<div class=\"pan {class}\">{}</div>", figure.svg())
+}
+
+fn switched(figure: &Figure, other: &Figure) -> String {
+    let name = escape(&figure.name);
+    format!(
+        "<figure><input type=\"radio\" name=\"{name}\" id=\"{name}-log\" checked><label for=\"{name}-log\">logarithmic</label>\
+         <input type=\"radio\" name=\"{name}\" id=\"{name}-lin\" class=\"other\"><label for=\"{name}-lin\">linear</label>\
+         {}{}</figure>\n",
+        pan(figure, "first"),
+        pan(other, "other")
+    )
+}
+
+fn tables(tables: &[Table]) -> String {
+    tables.iter().map(table).collect()
+}
+
+fn table(table: &Table) -> String {
+    let class = |at: usize| if table.columns[at].is_words { " class=\"word\"" } else { "" };
+    let head: String = (0..table.columns.len())
+        .map(|at| format!("<th scope=\"col\"{}>{}</th>", class(at), escape(table.columns[at].head)))
+        .collect();
+    let cell = |(at, cell): (usize, &Cell)| {
+        let order = cell.order().map(|order| format!(" data-value=\"{order:e}\"")).unwrap_or_default();
+        format!("<td{}{order}>{}</td>", class(at), escape(&cell.text()))
+    };
+    let row = |row: &Vec<Cell>| format!("<tr>{}</tr>\n", row.iter().enumerate().map(cell).collect::<String>());
+    let (title, body) = (escape(&table.title), table.rows.iter().map(row).collect::<String>());
+    format!(
+        "<div class=\"scroll\"><table id=\"{}\"><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n",
+        table.name
+    )
+}
+
+fn conditions(report: &Report) -> String {
+    let pair = |(key, value): &(String, String)| {
+        format!("<div><dt>{}</dt><dd><code>{}</code></dd></div>\n", escape(key), escape(value))
+    };
+    let pairs: String = report.conditions.iter().map(pair).collect();
+    if pairs.is_empty() { pairs } else { format!("<h2>Conditions</h2>\n<dl class=\"conditions\">\n{pairs}</dl>") }
+}
+
+/// All rows, one after the other, in a link that hands them out.
+fn samples(data: &Data) -> String {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    for (_, entry) in data.entries() {
+        writeln!(packed, "{}", entry.raw).expect("memory takes every byte");
+    }
+    let packed = packed.finish().expect("memory takes every byte");
+    format!(
+        "<a class=\"button\" id=\"samples\" download=\"samples.jsonl.gz\" href=\"data:application/gzip;base64,{}\" \
+         data-plain=\"Download the samples (JSONL)\">Download the samples (JSONL, gzip)</a>",
+        BASE64.encode(packed)
+    )
+}

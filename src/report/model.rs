@@ -1,0 +1,323 @@
+//! The report before it has a format: sentences, tables, figures, conditions.
+
+use super::data::{Cell as Group, Data, Entry, arm_name};
+use super::effect::Effect;
+use super::fit::{BreakEven, Curves, Fit};
+use super::table::{Cell, Column, Table};
+use super::{figures, units};
+use crate::chart::Figure;
+use crate::plan::Role;
+use crate::sample::Outcome;
+use crate::stats::curve::Crossing;
+use crate::stats::{quantile, sorted};
+
+/// Everything a format may print.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub title: String,
+    /// What was found, in plain words; the first says the most.
+    pub findings: Vec<String>,
+    /// What the reader must know beside it.
+    pub remarks: Vec<String>,
+    pub tables: Vec<Table>,
+    pub figures: Vec<Figure>,
+    /// What the logs say about how they came to be, each with its name.
+    pub conditions: Vec<(String, String)>,
+}
+
+impl Report {
+    /// The report of `data`. Always the same for the same rows.
+    pub fn of(data: &Data) -> Report {
+        let effects = Effect::all(data);
+        let curves = Curves::of(data);
+        let tables = [effect_table(data, &effects), arm_table(data), fit_table(data, &curves), failure_table(data)];
+        Report {
+            title: title(data),
+            findings: findings(data, &effects, &curves.break_evens),
+            remarks: remarks(data, &effects),
+            tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
+            figures: figures::all(data, &curves),
+            conditions: data.logs.iter().flat_map(|log| conditions(data, log)).collect(),
+        }
+    }
+}
+
+fn title(data: &Data) -> String {
+    let names: Vec<&str> =
+        data.logs.iter().map(|log| if log.label.is_empty() { log.path.as_str() } else { &log.label }).collect();
+    format!("ttft: {}", names.join(", "))
+}
+
+/// One sentence a log at one length, or over its lengths; else what was measured at all.
+fn findings(data: &Data, effects: &[Effect], break_evens: &[BreakEven]) -> Vec<String> {
+    let mut findings = Vec::new();
+    for log in 0..data.logs.len() {
+        let mine: Vec<&Effect> = effects.iter().filter(|effect| effect.log == log).collect();
+        let sentence = match mine.as_slice() {
+            [] => no_effect(data, log),
+            [effect] => one_length(effect),
+            [shortest, .., longest] => many_lengths(shortest, longest),
+        };
+        findings.push(named(data, log, &sentence));
+        findings.extend(break_evens.iter().filter(|found| found.log == log).map(|f| named(data, log, &pays_from(f))));
+    }
+    findings
+}
+
+fn named(data: &Data, log: usize, sentence: &str) -> String {
+    if data.is_labelled() { format!("{}: {sentence}", data.logs[log].label) } else { sentence.to_string() }
+}
+
+fn no_effect(data: &Data, log: usize) -> String {
+    let rows = data.logs[log].entries.iter().filter(|entry| entry.role == Role::Measure).count();
+    let measured: Vec<&Entry> = data.logs[log].entries.iter().filter(|entry| entry.is_measured()).collect();
+    let Some(first) = measured.first() else {
+        return format!("Nothing usable was measured: {}, none with a first token.", plural(rows, "request"));
+    };
+    let times: Vec<f64> = measured.iter().filter_map(|entry| entry.ttft_ns).map(|ns| ns as f64).collect();
+    let median = quantile::quantile(&sorted(&times), 0.5).unwrap_or_default();
+    let arm = arm_name(first.arm);
+    let only =
+        if measured.iter().all(|entry| entry.arm == first.arm) { format!("only {arm}") } else { "no pair".into() };
+    format!(
+        "There is nothing to compare ({only} was measured): median TTFT {} over {}.",
+        units::span(median),
+        plural(measured.len(), "sample")
+    )
+}
+
+fn one_length(effect: &Effect) -> String {
+    let Effect { cold, hit, ratio, .. } = effect;
+    let interval =
+        ratio.interval.map_or(String::new(), |i| format!(" [{} to {}]", units::ratio(i.low), units::ratio(i.high)));
+    let (size, word, money) = if ratio.value >= 1.0 {
+        (units::ratio(ratio.value), "sooner", "saved")
+    } else {
+        (units::ratio(1.0 / ratio.value), "later", "lost")
+    };
+    // The interval is the ratio's, cold over hit; a reciprocal would be written beside another number.
+    let interval = if ratio.value >= 1.0 { interval } else { String::new() };
+    format!(
+        "A hit had its first token {size}{interval} {word} than cold: {} instead of {}, {} {money}.",
+        units::span(hit.median),
+        units::span(cold.median),
+        units::span(effect.saved().abs())
+    )
+}
+
+fn many_lengths(shortest: &Effect, longest: &Effect) -> String {
+    let at = |effect: &Effect| {
+        format!(
+            "at {} tokens ({} to {})",
+            units::count(effect.context_tokens),
+            units::span(effect.cold.median),
+            units::span(effect.hit.median)
+        )
+    };
+    format!(
+        "Cold takes {} as long as a hit {}, and {} as long {}.",
+        units::ratio(shortest.ratio.value),
+        at(shortest),
+        units::ratio(longest.ratio.value),
+        at(longest)
+    )
+}
+
+fn pays_from(found: &BreakEven) -> String {
+    let tokens = |tokens: f64| units::count(tokens.round() as u64);
+    match found.at {
+        Crossing::Below => {
+            format!("By the fit, a hit pays at every length measured, from {} tokens on.", tokens(found.range.low))
+        }
+        Crossing::Above => format!("By the fit, a hit does not pay up to {} tokens.", tokens(found.range.high)),
+        Crossing::At(at) => {
+            let end = |crossing: Crossing| match crossing {
+                Crossing::Below => format!("below {}", tokens(found.range.low)),
+                Crossing::At(at) => tokens(at),
+                Crossing::Above => format!("above {}", tokens(found.range.high)),
+            };
+            let interval = found.interval.map(|(low, high)| format!(" (90 % interval {} to {})", end(low), end(high)));
+            format!("By the fit, a hit pays from {} tokens on{}.", tokens(at), interval.unwrap_or_default())
+        }
+    }
+}
+
+/// Below this many samples of an arm no interval of its median exists at 95 %.
+const FEW: usize = 6;
+
+fn remarks(data: &Data, effects: &[Effect]) -> Vec<String> {
+    let mut remarks: Vec<String> = data.logs.iter().flat_map(|log| log.remarks.iter().cloned()).collect();
+    if data.entries().any(|(_, entry)| entry.sample.is_none()) {
+        remarks.push(
+            "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),
+        );
+    }
+    if effects.iter().any(|effect| effect.cold.samples.min(effect.hit.samples) < FEW) {
+        remarks.push("A few requests prove little; ttft verify measures until the interval is known.".into());
+    }
+    let failed = data.entries().filter(|(_, entry)| entry.failure().is_some()).count();
+    if failed > 0 {
+        remarks.push(format!(
+            "{} failed and {} not count.",
+            plural(failed, "request"),
+            if failed == 1 { "does" } else { "do" }
+        ));
+    }
+    remarks
+}
+
+fn plural(n: usize, word: &str) -> String {
+    format!("{} {word}{}", units::count(n as u64), if n == 1 { "" } else { "s" })
+}
+
+fn effect_table(data: &Data, effects: &[Effect]) -> Table {
+    let mut columns = vec![
+        Column::number("context_tokens", "tokens"),
+        Column::number("cold_ns", "cold"),
+        Column::number("hit_ns", "hit"),
+        Column::number("saved_ns", "saved"),
+        Column::number("ratio", "cold/hit"),
+        Column::number("ratio_interval_95", "95 % interval"),
+        Column::words("samples", "n"),
+    ];
+    let row = |effect: &Effect| {
+        let interval = Cell::known(effect.ratio.interval, |i| Cell::Ratios(i.low, i.high));
+        vec![
+            Cell::Count(effect.context_tokens),
+            Cell::Time(effect.cold.median),
+            Cell::Time(effect.hit.median),
+            Cell::Time(effect.saved()),
+            Cell::Ratio(effect.ratio.value),
+            interval,
+            Cell::Words(format!("{}+{}", effect.cold.samples, effect.hit.samples)),
+        ]
+    };
+    let rows = effects.iter().map(|effect| labelled(data, effect.log, row(effect))).collect();
+    label_column(data, &mut columns);
+    Table { name: "effect", title: "What a hit saves (median TTFT)".into(), is_detail: false, columns, rows }
+}
+
+/// More lengths than this, and a terminal shows their effects alone.
+const COMPACT: usize = 3;
+
+fn arm_table(data: &Data) -> Table {
+    let mut columns = vec![
+        Column::number("context_tokens", "tokens"),
+        Column::words("arm", "arm"),
+        Column::number("samples", "n"),
+        Column::number("ttft_min_ns", "min").detail(),
+        Column::number("ttft_p50_ns", "median"),
+        Column::number("ttft_p90_ns", "p90"),
+        Column::number("ttft_max_ns", "max").detail(),
+        Column::number("cached_share", "cached"),
+        Column::number("ttft_p50_interval_95_ns", "95 % of median"),
+    ];
+    let rows: Vec<_> = data.cells().iter().map(|group| labelled(data, group.log, arm_row(group))).collect();
+    label_column(data, &mut columns);
+    let is_detail = rows.len() > 2 * COMPACT;
+    Table { name: "ttft", title: "TTFT by context length and arm".into(), is_detail, columns, rows }
+}
+
+fn arm_row(group: &Group) -> Vec<Cell> {
+    let times = sorted(&group.times());
+    let at = |p| Cell::known(quantile::quantile(&times, p), Cell::Time);
+    let shares: Vec<f64> = group
+        .entries
+        .iter()
+        .filter_map(|entry| Some(entry.cached_tokens()? as f64 / entry.prompt_tokens().filter(|n| *n > 0)? as f64))
+        .collect();
+    vec![
+        Cell::Count(group.context_tokens),
+        Cell::Words(arm_name(group.arm).into()),
+        Cell::Count(times.len() as u64),
+        at(0.0),
+        at(0.5),
+        // A tail that so few samples cannot bound is not printed.
+        if quantile::is_bounded_above(times.len(), 0.9, 0.95) { at(0.9) } else { Cell::Missing },
+        at(1.0),
+        Cell::known(quantile::quantile(&sorted(&shares), 0.5), Cell::Share),
+        Cell::known(quantile::interval(&times, 0.5, 0.95), |i| Cell::Times(i.low, i.high)),
+    ]
+}
+
+fn fit_table(data: &Data, curves: &Curves) -> Table {
+    let mut columns = vec![
+        Column::words("arm", "arm"),
+        Column::number("fixed_ns", "fixed"),
+        Column::number("tokens_per_second", "tokens/s"),
+        Column::number("break_even_tokens", "break-even"),
+    ];
+    let row = |fit: &Fit| {
+        let pays_from = curves.break_evens.iter().find(|found| found.log == fit.log).and_then(BreakEven::tokens);
+        let per_token = fit.curve.coefficients.get(1).copied().filter(|ns| *ns > 0.0);
+        vec![
+            Cell::Words(arm_name(fit.arm).into()),
+            Cell::known(fit.curve.coefficients.first().copied(), Cell::Time),
+            Cell::known(per_token, |ns| Cell::Count((1e9 / ns).round() as u64)),
+            Cell::known(pays_from.filter(|_| fit.arm == crate::plan::Arm::Hit), |n| Cell::Count(n.round() as u64)),
+        ]
+    };
+    let rows = curves.fits.iter().map(|fit| labelled(data, fit.log, row(fit))).collect();
+    label_column(data, &mut columns);
+    Table {
+        name: "fit",
+        title: "Fitted curves: fixed time, tokens per second at short lengths".into(),
+        is_detail: false,
+        columns,
+        rows,
+    }
+}
+
+fn failure_table(data: &Data) -> Table {
+    let mut kinds: Vec<(usize, &'static str, String, u64)> = Vec::new();
+    for (log, entry) in data.entries() {
+        let Some(outcome) = entry.failure() else { continue };
+        let (kind, detail) = (outcome.name(), detail(outcome));
+        match kinds.iter_mut().find(|seen| (seen.0, seen.1) == (log, kind)) {
+            Some(seen) => seen.3 += 1,
+            None => kinds.push((log, kind, detail, 1)),
+        }
+    }
+    let mut columns = vec![
+        Column::words("outcome", "outcome"),
+        Column::number("requests", "n"),
+        Column::words("first_detail", "the first of them"),
+    ];
+    let row = |(log, kind, detail, n): (usize, &str, String, u64)| {
+        labelled(data, log, vec![Cell::Words(kind.into()), Cell::Count(n), Cell::Words(detail)])
+    };
+    let rows = kinds.into_iter().map(row).collect();
+    label_column(data, &mut columns);
+    Table { name: "failures", title: "Requests that failed".into(), is_detail: false, columns, rows }
+}
+
+/// What an outcome adds to its name.
+fn detail(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Ok | Outcome::Truncated | Outcome::NoToken | Outcome::Interrupted => String::new(),
+        Outcome::Unreachable { phase, message } | Outcome::Reset { phase, message } => format!("{phase}: {message}"),
+        Outcome::NotAStream { content_type } => content_type.clone().unwrap_or_default(),
+        Outcome::TooLong { status, message } | Outcome::Rejected { status, message } => format!("{status}: {message}"),
+        Outcome::ServerError { message } | Outcome::Malformed { message } => message.clone(),
+        Outcome::Timeout { phase } => phase.clone(),
+    }
+}
+
+fn label_column(data: &Data, columns: &mut Vec<Column>) {
+    if data.is_labelled() {
+        columns.insert(0, Column::words("log", "log"));
+    }
+}
+
+fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell> {
+    if data.is_labelled() {
+        row.insert(0, Cell::Words(data.logs[log].label.clone()));
+    }
+    row
+}
+
+fn conditions(data: &Data, log: &super::data::Log) -> Vec<(String, String)> {
+    let name = |key: &str| if data.is_labelled() { format!("{} {key}", log.label) } else { key.to_string() };
+    let own = [("log".to_string(), log.path.clone())];
+    own.iter().chain(&log.conditions).map(|(key, value)| (name(key), value.clone())).collect()
+}

@@ -1,0 +1,144 @@
+use std::io::Read;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::read::GzDecoder;
+
+use super::data::Data;
+use super::fixture::{classic, entry, failed, only, sweep};
+use super::*;
+use crate::plan::Arm;
+use crate::sample::Outcome;
+
+fn pair() -> Data {
+    only(vec![entry(0, 32_000, Arm::Cold, 1.0), entry(1, 32_000, Arm::Hit, 1.0)])
+}
+
+fn unnamed_sweep(repeats: usize) -> Data {
+    only(sweep("sweep", repeats, 1.0, 0).entries)
+}
+
+fn three() -> Data {
+    let (vllm, lmcache) = (sweep("vllm", 3, 1.0, 0), sweep("lmcache", 3, 0.4, 60));
+    Data { logs: vec![vllm, lmcache, sweep("sglang", 3, 1.8, 120)] }
+}
+
+#[test]
+fn the_text_of_a_classic_run() {
+    insta::assert_snapshot!(text::write(&Report::of(&pair())));
+}
+
+#[test]
+fn the_text_of_a_sweep() {
+    insta::assert_snapshot!(text::write(&Report::of(&unnamed_sweep(6))));
+}
+
+#[test]
+fn the_markdown_of_a_classic_run() {
+    insta::assert_snapshot!(markdown::write(&Report::of(&pair())));
+}
+
+#[test]
+fn the_json_of_a_classic_run() {
+    insta::assert_snapshot!(json::write(&Report::of(&pair())));
+}
+
+#[test]
+fn the_csv_of_a_classic_run_and_of_one_in_three_keys() {
+    let rows = [pair(), only(pair().logs.remove(0).entries.into_iter().map(classic).collect())];
+    insta::assert_snapshot!(rows.iter().map(csv::write).collect::<String>());
+}
+
+#[test]
+fn no_line_of_the_text_is_wider_than_80_columns() {
+    for data in [pair(), unnamed_sweep(2), three()] {
+        for line in text::write(&Report::of(&data)).lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn the_same_rows_make_the_same_report() {
+    let page = || html::write(&Report::of(&three()), &three());
+    assert_eq!(page(), page());
+}
+
+#[test]
+fn the_fit_finds_the_break_even_that_the_rows_were_made_with() {
+    // 20 ms + 80 us n + 2 ns n^2 = 30 ms + 10 us n at n = 142.3.
+    let finding = &Report::of(&unnamed_sweep(10)).findings[1];
+    let tokens: f64 = finding.split(' ').nth(7).and_then(|word| word.parse().ok()).expect("a length");
+    assert!((tokens / 142.3 - 1.0).abs() < 0.1, "{finding}");
+}
+
+#[test]
+fn a_run_without_a_hit_says_that_there_is_nothing_to_compare() {
+    let report = Report::of(&only(vec![entry(0, 1_000, Arm::Cold, 1.0)]));
+    assert_eq!(
+        report.findings,
+        ["There is nothing to compare (only cold was measured): median TTFT 102 ms over 1 sample."]
+    );
+}
+
+#[test]
+fn a_run_of_failures_lists_them_by_kind_and_claims_nothing() {
+    let refused = |status| Outcome::Rejected { status, message: "slow down".into() };
+    let entries = vec![
+        failed(entry(0, 1_000, Arm::Cold, 1.0), refused(429)),
+        failed(entry(1, 1_000, Arm::Hit, 1.0), refused(503)),
+        failed(entry(2, 1_000, Arm::Hit, 1.0), Outcome::NoToken),
+    ];
+    let report = Report::of(&only(entries));
+    assert_eq!(report.findings, ["Nothing usable was measured: 3 requests, none with a first token."]);
+    assert!(report.figures.is_empty());
+    insta::assert_snapshot!(text::write(&report));
+}
+
+#[test]
+fn the_page_hands_out_exactly_the_rows() {
+    let data = three();
+    let page = html::write(&Report::of(&data), &data);
+    let (_, link) = page.split_once("data:application/gzip;base64,").expect("the link");
+    let packed = BASE64.decode(link.split_once('"').expect("its end").0).expect("base64");
+    let mut unpacked = String::new();
+    GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).expect("gzip");
+    let rows: Vec<&str> = data.entries().map(|(_, entry)| entry.raw.as_str()).collect();
+    assert_eq!(unpacked.lines().collect::<Vec<_>>(), rows);
+}
+
+#[test]
+fn nothing_in_a_log_becomes_markup() {
+    const HOSTILE: &str = "</code></script><script>alert(1)</script><img src=x onerror=alert(1)>'\"&";
+    let mut data = Data { logs: vec![sweep(HOSTILE, 1, 1.0, 0), sweep("plain", 1, 1.0, 20)] };
+    data.logs[0].path = HOSTILE.into();
+    data.logs[0].remarks.push(HOSTILE.into());
+    data.logs[0].conditions.push((HOSTILE.into(), HOSTILE.into()));
+    data.logs[0].entries[0] = failed(data.logs[0].entries[0].clone(), Outcome::ServerError { message: HOSTILE.into() });
+    data.logs[0].entries[1].raw = format!("{{\"x\":{HOSTILE:?}}}");
+    let report = Report::of(&data);
+    let page = html::write(&report, &data);
+    assert_eq!(page.matches("<script").count(), 1, "the page's own");
+    assert_eq!(page.matches("</script").count(), 1);
+    assert!(!page.contains("<img"));
+    let markdown = markdown::write(&report);
+    assert!(!markdown.contains('<'), "{markdown}");
+}
+
+#[test]
+fn the_script_of_the_page_is_the_one_its_policy_admits() {
+    use sha2::{Digest, Sha256};
+    let page = html::write(&Report::of(&pair()), &pair());
+    let script = page.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>")).expect("a script").0;
+    assert!(page.contains(&format!("script-src 'sha256-{}'", BASE64.encode(Sha256::digest(script)))));
+}
+
+#[test]
+fn a_thousand_samples_make_a_page_of_3_megabytes_at_most_and_ten_thousand_of_15() {
+    for (repeats, samples, megabytes) in [(50, 1_000, 3), (500, 10_000, 15)] {
+        let data = unnamed_sweep(repeats);
+        assert_eq!(data.entries().count(), samples);
+        let page = html::write(&Report::of(&data), &data);
+        assert!(page.len() <= megabytes * 1_000_000, "{samples} samples: {} bytes", page.len());
+    }
+}
