@@ -11,7 +11,7 @@
 //! | 2 | [`plan`], [`net`], [`sim`]'s server | `net`, `sim::server` |
 //! | 3 | [`sample`], [`endpoint`] | `endpoint` |
 //! | 4 | [`tokens`], [`session`], [`metric`], [`record`]'s schema | `tokens`, `session` |
-//! | 5 | [`evidence`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
+//! | 5 | [`evidence`], [`pairs`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
 //! | 6 | [`cachemap`], [`verify`], [`verdict`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |

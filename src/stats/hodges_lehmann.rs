@@ -5,7 +5,7 @@
 //! stratified rank test would not reject:
 //!
 //! ```text
-//! V = sum over strata of m^2 (2 m + 1) / 12
+//! V = sum over strata of m^2 (2 m + 1) / 12         van Elteren's variance
 //! k = floor(K / 2 - z(1 - alpha/2) sqrt(V))
 //! interval = [D_(k), D_(K - k + 1)];  none when k < 1
 //! ```
@@ -27,12 +27,22 @@ pub fn shift(a: &[f64], b: &[f64], m: usize, alpha: f64) -> Option<Estimate> {
     if a.len() != b.len() {
         return None;
     }
+    stratified(strata(a, m).zip(strata(b, m)), alpha)
+}
+
+/// How far `a` lies above `b`, where each was measured on its own: one stratum, of any two sizes `p` and `q`, with
+/// `V = p q (p + q + 1) / 12`. `None` when either is empty.
+pub fn shift_apart(a: &[f64], b: &[f64], alpha: f64) -> Option<Estimate> {
+    stratified([(a, b)].into_iter(), alpha)
+}
+
+fn stratified<'a>(strata: impl Iterator<Item = (&'a [f64], &'a [f64])>, alpha: f64) -> Option<Estimate> {
     let mut differences = Vec::new();
     let mut variance = 0.0;
-    for (a, b) in strata(a, m).zip(strata(b, m)) {
+    for (a, b) in strata {
         differences.extend(a.iter().flat_map(|x| b.iter().map(move |y| x - y)));
-        let size = a.len() as f64;
-        variance += size * size * (2.0 * size + 1.0) / 12.0;
+        let (p, q) = (a.len() as f64, b.len() as f64);
+        variance += p * q * (p + q + 1.0) / 12.0;
     }
     differences.sort_unstable_by(f64::total_cmp);
     let count = differences.len();
@@ -80,6 +90,15 @@ mod tests {
                 (found, expected) => panic!("n {n}: {found:?} is not {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn one_stratum_of_equal_sizes_is_the_same_either_way_and_sizes_may_differ() {
+        assert_eq!(shift_apart(&A, &B, 0.05), shift(&A, &B, A.len(), 0.05));
+        // By numpy: all 7 * 4 differences, cut = floor(14 - 1.96 sqrt(7 * 4 * 12 / 12)) = 3.
+        let found = shift_apart(&[10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0], &[0.0, 1.0, 2.0, 3.0], 0.05).unwrap();
+        assert_eq!((found.value, found.interval), (11.5, Some(Interval { low: 8.0, high: 15.0 })));
+        assert_eq!(shift_apart(&[], &B, 0.05), None);
     }
 
     #[test]

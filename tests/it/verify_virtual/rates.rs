@@ -59,6 +59,7 @@ impl Tally {
         self.covered as f64 / self.with_interval as f64
     }
 
+    #[expect(clippy::print_stdout, reason = "the table is for whoever asks for it with --nocapture")]
     fn print(&self, truth: f64, noise: &str) {
         println!(
             "{truth:5.2}  {noise:<21}{:6.3} {:6.3} {:6.3} {:6.3} {:9.3} {:6.0} {:9.3}",
@@ -74,6 +75,7 @@ impl Tally {
 }
 
 /// Every noise at one setting, each on a thread of its own.
+#[expect(clippy::print_stdout, reason = "the table is for whoever asks for it with --nocapture")]
 fn tallies(capacity_tokens: u64, truth: f64, cost: Cost) -> Vec<(&'static str, Tally)> {
     let tallies: Vec<_> = thread::scope(|scope| {
         let of = |noise| scope.spawn(move || Tally::of(capacity_tokens, truth, cost, noise));
