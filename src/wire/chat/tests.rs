@@ -95,6 +95,8 @@ fn absent_cached_tokens_are_not_zero() {
     assert_eq!(cached(r#"{"cached_tokens":null}"#).cached_tokens, None);
     assert_eq!(cached(r#"{"cached_tokens":0}"#).cached_tokens, Some(0));
     assert_eq!(cached(r#"{"cached_tokens":8.0}"#).cached_tokens, Some(8));
+    assert_eq!(cached(r#"{"cached_tokens":8.5}"#).cached_tokens, None);
+    assert_eq!(cached(r#"{"cached_tokens":1e300}"#).cached_tokens, None);
     assert_eq!(cached(r#"{"cached_tokens":"8"}"#).cached_tokens, None);
     assert_eq!(cached(r#"{"cached_tokens":-1}"#).cached_tokens, None);
 }

@@ -80,6 +80,9 @@ fn a_parameter_that_is_not_supported_is_named() {
     }
     let fastapi = br#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"],"msg":"Extra inputs are not permitted"}]}"#;
     assert_eq!(classify(422, fastapi).refusal, Refusal::Parameter(Parameter::StreamOptions));
+    let vllm =
+        br#"{"error":{"message":"1 validation error: extra_forbidden","param":"body.stream_options","code":400}}"#;
+    assert_eq!(classify(400, vllm).refusal, Refusal::Parameter(Parameter::StreamOptions));
     let by_param = br#"{"error":{"message":"This is not supported with this model.","param":"temperature","code":"unsupported_value"}}"#;
     assert_eq!(classify(400, by_param).refusal, Refusal::Parameter(Parameter::Temperature));
 }
@@ -137,6 +140,7 @@ fn the_message_is_one_line_whatever_the_body_is() {
     assert_eq!(message("upstream\n  timed out\n"), "upstream timed out");
     assert_eq!(message(r#"{"error":{"message":"two\nlines"}}"#), "two lines");
     assert_eq!(message(r#"{"message":"no Route matched"}"#), "no Route matched");
+    assert_eq!(message(r#"[{"error":{"message":"in a list","code":400}}]"#), "in a list");
     assert_eq!(message(""), "");
     assert_eq!(message(&"é".repeat(1000)).chars().count(), 403);
     assert_eq!(classify(502, b"\xFF\xFE").message, "\u{fffd}\u{fffd}");
