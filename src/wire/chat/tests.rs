@@ -135,6 +135,8 @@ fn each_server_names_its_cache_in_its_own_way() {
 #[test]
 fn a_usage_of_zeros_says_nothing() {
     assert_eq!(usage(r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#), None);
+    let with_details = r#"{"prompt_tokens":0,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":0}}"#;
+    assert_eq!(usage(with_details), None);
     assert_eq!(usage("{}"), None);
     assert_eq!(usage("null"), None);
     assert!(usage(r#"{"prompt_tokens":9,"completion_tokens":0}"#).is_some());
