@@ -113,12 +113,9 @@ impl Session {
         loop {
             let taken = if received.is_empty() { 0 } else { self.0.read_tls(&mut received)? };
             self.0.process_new_packets().map_err(io::Error::other)?;
-            loop {
-                match self.0.reader().read_to_end(out) {
-                    Ok(_) => break,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => return Err(error),
-                }
+            match self.0.reader().read_to_end(out) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => (),
             }
             if taken == 0 {
                 return Ok(());
