@@ -1,5 +1,7 @@
 //! What is to be measured, decided before anything is sent: options and a seed become trials in a fixed order.
 
+pub mod prompts;
+
 use serde::{Deserialize, Serialize};
 
 /// What a request is meant to find in the cache.

@@ -12,6 +12,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod model;
+pub mod rating;
 pub mod table;
 pub mod text;
 pub mod units;

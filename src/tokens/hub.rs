@@ -23,6 +23,7 @@ use ureq::{Agent, Body, Proxy};
 use url::Url;
 
 use super::cache::Cache;
+use crate::wire::limits;
 
 /// Which hub, with which key, kept where.
 #[derive(Clone)]
@@ -87,6 +88,13 @@ impl Hub {
 
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The context of `model` by its `tokenizer_config.json`, where that is on this machine. It is what the model was made
+    /// for; a server may have less, and says so itself.
+    pub fn model_ctx(&self, model: &str) -> Option<u64> {
+        let path = self.cache.find(model, "tokenizer_config.json")?;
+        limits::from_tokenizer_config(&fs::read(path).ok()?)
     }
 
     /// `model`, when it can be on the hub and the hub may be asked.
@@ -231,6 +239,17 @@ mod tests {
         ] {
             assert_eq!(hub(vars).token.as_deref(), token, "{vars:?}");
         }
+    }
+
+    #[test]
+    fn a_models_context_is_read_from_its_configuration_on_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let hub = hub(&[("HF_HUB_CACHE", folder.path().to_str().unwrap())]);
+        assert_eq!(hub.model_ctx("org/name"), None);
+        let bytes = br#"{"model_max_length": 32768}"#.to_vec();
+        let file = Fetched { bytes, commit: Some("c".to_owned()), etag: Some("e".to_owned()) };
+        hub.cache.store("org/name", "tokenizer_config.json", &file).unwrap();
+        assert_eq!(hub.model_ctx("org/name"), Some(32_768));
     }
 
     #[test]
