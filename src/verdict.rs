@@ -25,6 +25,9 @@ use crate::stats::{Estimate, Interval};
 /// Ratios up to this are no material effect.
 pub const MATERIAL_RATIO: f64 = 1.05;
 
+/// The half width that is asked for where nobody asks, as a share.
+pub const PRECISION: f64 = 0.05;
+
 /// The rule for at most `max_pairs` pairs and an interval of plus or minus `precision` (0.05 is 5 %).
 pub fn rule(max_pairs: usize, precision: f64) -> Rule {
     Rule { looks: Looks::up_to(max_pairs), margin: MATERIAL_RATIO.ln(), precision: precision.ln_1p() }

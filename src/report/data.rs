@@ -5,6 +5,7 @@
 use crate::clock::Nanos;
 use crate::plan::{Arm, Role};
 use crate::sample::{Outcome, Sample};
+use crate::stats::looks::Rule;
 
 /// All logs of a report, in the order they were named.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Log {
     pub remarks: Vec<String>,
     /// Key and value of what the log says about its sessions.
     pub conditions: Vec<(String, String)>,
+    /// When its pairs were to stop; `None` where the log does not say.
+    pub rule: Option<Rule>,
 }
 
 /// One row of a log.

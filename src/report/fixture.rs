@@ -107,3 +107,25 @@ pub fn failed(entry: Entry, outcome: Outcome) -> Entry {
 pub fn classic(entry: Entry) -> Entry {
     Entry { sample: None, ..entry }
 }
+
+/// Twenty pairs, ten of them the control's, with noise that repeats.
+pub fn verify(hit_speed: f64) -> Log {
+    let pair = |number: u64| {
+        let other = if number.is_multiple_of(2) { Arm::Hit } else { Arm::Unseen };
+        let speed = |arm| if arm == Arm::Hit { hit_speed } else { 1.0 };
+        [Arm::Cold, other].into_iter().enumerate().map(move |(slot, arm)| {
+            let row = 2 * number as usize + slot;
+            let noise = 1.0 + 0.01 * ((row * 7 % 11) as f64 - 5.0);
+            let mut entry = entry(row, 4_096, arm, speed(arm) * noise);
+            let sample = entry.sample.as_mut().expect("a full row");
+            sample.place = Place { document: Some(2 * number), pair: Some(number), shared_percent: None };
+            entry
+        })
+    };
+    Log {
+        label: "verify".into(),
+        path: "verify.jsonl".into(),
+        entries: (0..20).flat_map(pair).collect(),
+        ..Log::default()
+    }
+}

@@ -16,6 +16,7 @@ pub mod rating;
 pub mod table;
 pub mod text;
 pub mod units;
+mod verify;
 
 pub use model::Report;
 

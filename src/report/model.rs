@@ -4,6 +4,7 @@ use super::data::{Cell as Group, Data, Entry, arm_name};
 use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::table::{Cell, Column, Table};
+use super::verify::Judged;
 use super::{figures, units};
 use crate::chart::Figure;
 use crate::plan::Role;
@@ -28,13 +29,16 @@ pub struct Report {
 impl Report {
     /// The report of `data`. Always the same for the same rows.
     pub fn of(data: &Data) -> Report {
-        let effects = Effect::all(data);
+        let judged = Judged::all(data);
+        let effects = effects(data, &judged);
         let curves = Curves::of(data);
-        let tables = [effect_table(data, &effects), arm_table(data), fit_table(data, &curves), failure_table(data)];
+        let mut tables = vec![effect_table(data, &effects)];
+        tables.extend(judged.iter().map(Judged::table));
+        tables.extend([arm_table(data), fit_table(data, &curves), failure_table(data)]);
         Report {
             title: title(data),
-            findings: findings(data, &effects, &curves.break_evens),
-            remarks: remarks(data, &effects),
+            findings: findings(data, &judged, &effects, &curves.break_evens),
+            remarks: remarks(data, &judged, &effects),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             figures: figures::all(data, &curves),
             conditions: data.logs.iter().flat_map(|log| conditions(data, log)).collect(),
@@ -48,10 +52,24 @@ fn title(data: &Data) -> String {
     format!("ttft: {}", names.join(", "))
 }
 
+/// What pairs decided where there are pairs, else what the arms show.
+fn effects(data: &Data, judged: &[Judged]) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = judged.iter().filter_map(Judged::effect).collect();
+    effects.extend(Effect::all(data).into_iter().filter(|effect| judged.iter().all(|judged| judged.log != effect.log)));
+    effects.sort_by_key(|effect| effect.log);
+    effects
+}
+
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
-fn findings(data: &Data, effects: &[Effect], break_evens: &[BreakEven]) -> Vec<String> {
+fn findings(data: &Data, judged: &[Judged], effects: &[Effect], break_evens: &[BreakEven]) -> Vec<String> {
     let mut findings = Vec::new();
     for log in 0..data.logs.len() {
+        let verdicts = judged.iter().filter(|judged| judged.log == log).flat_map(Judged::findings);
+        let before = findings.len();
+        findings.extend(verdicts.map(|sentence| named(data, log, &sentence)));
+        if findings.len() > before {
+            continue;
+        }
         let mine: Vec<&Effect> = effects.iter().filter(|effect| effect.log == log).collect();
         let sentence = match mine.as_slice() {
             [] => no_effect(data, log),
@@ -145,8 +163,9 @@ fn pays_from(found: &BreakEven) -> String {
 /// Below this many samples of an arm no interval of its median exists at 95 %.
 const FEW: usize = 6;
 
-fn remarks(data: &Data, effects: &[Effect]) -> Vec<String> {
+fn remarks(data: &Data, judged: &[Judged], effects: &[Effect]) -> Vec<String> {
     let mut remarks: Vec<String> = data.logs.iter().flat_map(|log| log.remarks.iter().cloned()).collect();
+    remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {
         remarks.push(
             "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::GzDecoder;
 
 use super::data::Data;
-use super::fixture::{classic, entry, failed, only, sweep};
+use super::fixture::{classic, entry, failed, only, sweep, verify};
 use super::*;
 use crate::plan::Arm;
 use crate::sample::Outcome;
@@ -34,6 +34,11 @@ fn the_text_of_a_sweep() {
 }
 
 #[test]
+fn the_text_of_a_verify_run() {
+    insta::assert_snapshot!(text::write(&Report::of(&only(verify(1.0).entries))));
+}
+
+#[test]
 fn the_markdown_of_a_classic_run() {
     insta::assert_snapshot!(markdown::write(&Report::of(&pair())));
 }
@@ -51,7 +56,7 @@ fn the_csv_of_a_classic_run_and_of_one_in_three_keys() {
 
 #[test]
 fn no_line_of_the_text_is_wider_than_80_columns() {
-    for data in [pair(), unnamed_sweep(2), three()] {
+    for data in [pair(), unnamed_sweep(2), three(), only(verify(1.0).entries)] {
         for line in text::write(&Report::of(&data)).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }

@@ -1,6 +1,7 @@
 //! Location, spread and trend that a few wild values cannot move.
 
 use super::quantile::quantile;
+use super::{Estimate, Interval, normal, sorted};
 
 /// The median absolute deviation of normal values, times this, is their standard deviation.
 pub const MAD_TO_SIGMA: f64 = 1.4826;
@@ -50,17 +51,21 @@ pub fn share_far_above(values: &[f64], m: usize, sigmas: f64) -> Option<f64> {
 
 /// Theil and Sen's slope: the median of the slopes between all pairs of points with different `x`; `None` without one.
 ///
-/// Sen, *Estimates of the regression coefficient based on Kendall's tau*, JASA 1968.
-pub fn theil_sen(x: &[f64], y: &[f64]) -> Option<f64> {
-    let mut slopes = Vec::new();
-    for i in 0..x.len().min(y.len()) {
-        for j in 0..i {
-            if x[i] != x[j] {
-                slopes.push((y[i] - y[j]) / (x[i] - x[j]));
-            }
-        }
-    }
-    median(&slopes)
+/// With `N` slopes of `n` points, sorted, and `C = z(1 - alpha/2) sqrt(n (n - 1) (2 n + 5) / 18)`, Kendall's deviation, the
+/// interval runs from the slope of rank `(N - C) / 2` to that of rank `(N + C) / 2 + 1`; there is none when these do not
+/// exist. Sen, *Estimates of the regression coefficient based on Kendall's tau*, JASA 1968.
+pub fn theil_sen(x: &[f64], y: &[f64], alpha: f64) -> Option<Estimate> {
+    let n = x.len().min(y.len());
+    let pairs = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).filter(|&(i, j)| x[i] != x[j]);
+    let slopes = sorted(&pairs.map(|(i, j)| (y[i] - y[j]) / (x[i] - x[j])).collect::<Vec<_>>());
+    let points = n as f64;
+    let deviation = (points * (points - 1.0) * (2.0 * points + 5.0) / 18.0).sqrt();
+    let reach = normal::quantile(1.0 - alpha / 2.0) * deviation;
+    let count = slopes.len() as f64;
+    let (low, high) = (((count - reach) / 2.0).round(), ((count + reach) / 2.0).round() + 1.0);
+    let at = |rank: f64| (rank >= 1.0).then(|| slopes.get(rank as usize - 1).copied()).flatten();
+    let interval = at(low).zip(at(high)).map(|(low, high)| Interval { low, high });
+    Some(Estimate { value: quantile(&slopes, 0.5)?, interval })
 }
 
 /// The values cut into runs of at least `m` (fewer only when there are fewer), the surplus spread over the first runs.
@@ -117,12 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn the_slope_agrees_with_scipy() {
+    fn the_slope_and_its_interval_agree_with_scipy() {
         let x: Vec<f64> = (0..9).map(f64::from).collect();
         let y = [1.0, 1.4, 2.2, 2.9, 9.0, 4.8, 6.1, 7.2, 7.9];
         // scipy.stats.theilslopes
-        assert!((theil_sen(&x, &y).unwrap() - 0.914_285_714_285_714_5).abs() < 1e-12);
-        assert_eq!(theil_sen(&[1.0, 1.0], &[2.0, 3.0]), None);
+        let found = theil_sen(&x, &y, 0.05).unwrap();
+        let interval = found.interval.unwrap();
+        for (found, expected) in
+            [(found.value, 0.914_285_714_285_714_5), (interval.low, 0.7), (interval.high, 1.066_666_666_666_666_7)]
+        {
+            assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        }
+        assert_eq!(theil_sen(&[1.0, 1.0], &[2.0, 3.0], 0.05), None);
+        assert_eq!(theil_sen(&[1.0, 2.0], &[2.0, 3.0], 0.05).unwrap().interval, None);
     }
 
     #[test]

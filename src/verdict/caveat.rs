@@ -7,8 +7,8 @@ use super::{Claim, Verdict};
 use crate::pairs::{Pairs, STORE_PAUSE_NS, came_from_cache};
 use crate::plan::{Arm, Role};
 use crate::sample::Sample;
-use crate::stats::Interval;
 use crate::stats::looks::Rule;
+use crate::stats::{Estimate, Interval};
 
 /// More drift than this in a minute, and a long run may not describe one server.
 const MUCH_DRIFT: f64 = 0.05;
@@ -88,7 +88,11 @@ impl Caveat {
     pub(super) fn lowers_to(&self) -> Option<char> {
         match self {
             Caveat::NotCounted | Caveat::Imprecise { .. } | Caveat::CountedButNotSaved => Some('B'),
-            Caveat::LittleRoom | Caveat::StoresLate | Caveat::ColdDiscarded => None,
+            Caveat::LittleRoom
+            | Caveat::StoresLate
+            | Caveat::ColdDiscarded
+            | Caveat::Drift { .. }
+            | Caveat::Outliers { .. } => None,
             _ => Some('C'),
         }
     }
@@ -312,7 +316,8 @@ fn opening(samples: &[Sample]) -> Vec<Caveat> {
 }
 
 fn noise(verdict: &Verdict) -> Vec<Caveat> {
-    let drift = verdict.trust.drift_per_minute.filter(|drift| drift.abs() > MUCH_DRIFT);
+    let is_drift = |d: &Estimate| d.value.abs() > MUCH_DRIFT && d.interval.is_some_and(|i| !i.contains(0.0));
+    let drift = verdict.trust.drift_per_minute.filter(is_drift).map(|drift| drift.value);
     let outliers = verdict.trust.outlier_share.filter(|&share| share > MANY_OUTLIERS);
     let mut caveats = Vec::new();
     caveats.extend(drift.map(|per_minute| Caveat::Drift { per_minute }));

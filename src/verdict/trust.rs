@@ -6,7 +6,7 @@ use super::Caveat;
 use crate::pairs::{self, Pair, came_from_cache};
 use crate::sample::Sample;
 use crate::stats::hodges_lehmann::{self, STRATUM};
-use crate::stats::robust;
+use crate::stats::{Estimate, robust};
 
 /// Nanoseconds in a minute.
 const MINUTE_NS: f64 = 60e9;
@@ -16,6 +16,9 @@ const OUTLIER_SIGMAS: f64 = 4.0;
 
 /// The level at which a difference in time counts as proof.
 const TIMING_ALPHA: f64 = 0.01;
+
+/// The level of the drift's interval.
+const DRIFT_ALPHA: f64 = 0.01;
 
 /// Questions that pairs sent one after the other leave open, whatever they show.
 pub(super) const NOT_IDENTIFIED: [&str; 3] = [
@@ -31,8 +34,8 @@ pub struct Trust {
     pub sigma: Option<f64>,
     /// The share of times far above their neighbours.
     pub outlier_share: Option<f64>,
-    /// How much cold changes in a minute: 0.01 is 1 % up.
-    pub drift_per_minute: Option<f64>,
+    /// How much cold changes in a minute: 0.01 is 1 % up. The interval is at 99 %.
+    pub drift_per_minute: Option<Estimate>,
     pub cold_proof: Proof,
     pub hit_proof: Proof,
     /// Replays that hit, where the server tells.
@@ -72,7 +75,10 @@ impl Trust {
         Trust {
             sigma: noisier(|logs| robust::sigma_within(logs, STRATUM)),
             outlier_share: noisier(|logs| robust::share_far_above(logs, STRATUM, OUTLIER_SIGMAS)),
-            drift_per_minute: robust::theil_sen(&minutes, &cold).map(f64::exp_m1),
+            drift_per_minute: robust::theil_sen(&minutes, &cold, DRIFT_ALPHA).map(|slope| Estimate {
+                value: slope.value.exp_m1(),
+                interval: slope.interval.map(|interval| interval.map(f64::exp_m1)),
+            }),
             cold_proof: if counts { Proof::CachedTokens } else { by_timing },
             hit_proof: match (counts, hits) {
                 (true, 0) => Proof::None,
