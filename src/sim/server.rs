@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
 use super::cache::SpecError;
@@ -69,8 +70,10 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Listens, and serves from a thread of its own.
+    /// Listens, and serves from a thread of its own. Thousands of streams need as many descriptors, so the process's
+    /// limit of them is raised as far as it may be.
     pub fn start(config: SimConfig) -> Result<Sim, SimError> {
+        raise_descriptor_limit();
         let listener = listen(config.port).map_err(|source| SimError::Listen { port: config.port, source })?;
         let addr = listener.local_addr().map_err(SimError::Thread)?;
         let file = config
@@ -112,9 +115,19 @@ impl Drop for Sim {
     }
 }
 
+const BACKLOG: i32 = 4_096;
+
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused, the old limit stands, and what does not fit it is not accepted.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one socket outside the client")]
 fn listen(port: u16) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+    // The standard library's backlog of 128 drops connections of a load that comes at once.
+    rustix::net::listen(&listener, BACKLOG)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
