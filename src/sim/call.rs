@@ -41,6 +41,8 @@ pub(super) struct Call {
     pub continuous_usage: bool,
     /// SGLang's question after the tiers that were hit.
     pub cached_tokens_details: bool,
+    /// llama.cpp's wish to be told how far the prefill is.
+    pub return_progress: bool,
     /// llama.cpp's `cache_prompt`.
     pub cache_prompt: bool,
     pub salt: Option<u64>,
@@ -71,6 +73,7 @@ struct Body<'a> {
     stream_options: Option<StreamOptions>,
     ignore_eos: Option<bool>,
     return_cached_tokens_details: Option<bool>,
+    return_progress: Option<bool>,
     cache_prompt: Option<bool>,
     cache_salt: Option<String>,
     user: Option<String>,
@@ -139,6 +142,7 @@ impl Call {
             include_usage: options.is_some_and(|options| options.include_usage.unwrap_or(true)),
             continuous_usage: options.is_some_and(|options| options.continuous_usage_stats.unwrap_or(false)),
             cached_tokens_details: body.return_cached_tokens_details.unwrap_or(false),
+            return_progress: body.return_progress.unwrap_or(false),
             cache_prompt: body.cache_prompt.unwrap_or(true),
             salt: named(body.cache_salt),
             user: named(body.user),

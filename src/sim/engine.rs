@@ -40,6 +40,7 @@ pub(super) struct Arrival<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     pub replica: usize,
+    pub arrived: Stamp,
     pub started: Stamp,
     pub first: Stamp,
     /// From one token to the next.
@@ -176,6 +177,7 @@ impl Engine {
             self.begun += 1;
             job.plan = Some(Plan {
                 replica,
+                arrived: job.arrived,
                 started: at,
                 first: Stamp(at.0 + prefill),
                 gap: self.profile.decode_ns,

@@ -24,6 +24,7 @@ pub mod flavor;
 pub mod fleet;
 mod framing;
 pub mod latency;
+mod manner;
 mod metrics;
 pub mod profile;
 pub mod prompt;

@@ -46,6 +46,8 @@ pub struct Profile {
     /// Whether a prefill waits for the one before it.
     pub serial_prefill: bool,
     pub noise: NoiseSpec,
+    /// Whether vLLM's usage comes with the request's own times.
+    pub request_metrics: bool,
     /// How long an idle connection is kept; `None` for ever.
     pub keep_alive_ns: Option<Nanos>,
 }
@@ -109,6 +111,7 @@ fn gpu() -> Profile {
         slots: 256,
         serial_prefill: true,
         noise: NoiseSpec { sigma: 0.03, jitter_ns: 300e3, ..NoiseSpec::default() },
+        request_metrics: false,
         keep_alive_ns: Some(5_000_000_000),
     }
 }
@@ -337,6 +340,8 @@ const KEYS: &[Key<Profile>] = &[
     key!("drift", Word, noise.drift, "change of the logarithm from one request to the next"),
     key!("first_penalty", Word, noise.first_penalty, "share by which every second request, from the first, is longer"),
     key!("jitter", Time, noise.jitter_ns, "mean of an exponential delay that is always added"),
+    words!("request_metrics", request_metrics, "whether usage comes with the request's own times (vllm)", "on or off",
+        "on" => true, "off" => false),
     key!("keep_alive", Off, keep_alive_ns, "how long an idle connection is kept"),
 ];
 

@@ -10,7 +10,9 @@ use super::engine::Plan;
 use super::faults::{FaultKind, Faults};
 use super::flavor::{Flavor, Opening, Shape};
 use super::framing::Event;
+use super::profile::Profile;
 use super::prompt::mix;
+use crate::clock::Stamp;
 
 /// The chunks of one answer.
 pub(super) struct Script {
@@ -22,12 +24,23 @@ pub(super) struct Script {
     include_usage: bool,
     continuous_usage: bool,
     cached_tokens_details: bool,
+    request_metrics: bool,
+    /// Whether the prefill's progress is told.
+    pub tells_progress: bool,
     /// How many tokens the answer has.
     pub tokens: u64,
     finish: &'static str,
     /// Decides the words.
     seed: u64,
     twists: Twists,
+}
+
+/// The fields that say of a chunk which answer it belongs to.
+pub(super) struct Title<'a> {
+    pub model: &'a str,
+    /// Numbers the answer.
+    pub nth: u64,
+    pub created: u64,
 }
 
 /// What faults do to the text.
@@ -50,16 +63,10 @@ enum Cached {
 }
 
 impl Script {
-    /// The answer to `call`, the `nth` of its server; `id` and `created` are the chunk's fields of that name.
-    pub fn new(
-        flavor: Flavor,
-        call: &Call,
-        model: &str,
-        answer_tokens: u64,
-        faults: &Faults,
-        nth: u64,
-        created: u64,
-    ) -> Script {
+    /// The answer to `call`, the `nth` of its server.
+    pub fn new(flavor: Flavor, call: &Call, title: Title, profile: &Profile, faults: &Faults) -> Script {
+        let Title { model, nth, created } = title;
+        let answer_tokens = profile.answer_tokens;
         let has = |kind| faults.has(kind, nth);
         let number = |kind| faults.number(kind, nth).unwrap_or(0);
         let most = call.max_tokens.unwrap_or(u64::MAX);
@@ -80,6 +87,8 @@ impl Script {
             include_usage: call.include_usage && !has(FaultKind::NoUsage),
             continuous_usage: call.continuous_usage && matches!(flavor, Flavor::Vllm | Flavor::TrtLlm),
             cached_tokens_details: call.cached_tokens_details,
+            request_metrics: profile.request_metrics && flavor == Flavor::Vllm,
+            tells_progress: call.return_progress && flavor == Flavor::LlamaCpp,
             tokens: if has(FaultKind::RoleOnly) {
                 0
             } else if runs_on {
@@ -138,6 +147,14 @@ impl Script {
         Some(self.chunk(role, None, usage.as_ref()))
     }
 
+    /// llama.cpp's word of how many tokens have been computed.
+    pub fn progress(&self, plan: &Plan, computed: u64) -> Event {
+        let (total, cached) = (plan.prompt_tokens, plan.found.total());
+        let progress = json!({"total": total, "cache": cached, "processed": cached + computed});
+        let chunk = self.chunk(self.shape.role.unwrap_or_default(), None, None);
+        with_field(chunk, "prompt_progress", &progress)
+    }
+
     /// The chunk of tokens `begin..end`.
     pub fn tokens(&self, begin: u64, end: u64, plan: &Plan) -> Event {
         let text: String = (begin..end).filter(|nth| *nth >= self.twists.empty).map(|nth| self.word(nth)).collect();
@@ -170,7 +187,8 @@ impl Script {
         if let Some(delta) = finish_delta {
             let finish = if self.tokens == 0 { "stop" } else { self.finish };
             let delta = if self.kind == Kind::Completions { r#""text":"""# } else { delta };
-            events.push(self.with_timings(self.chunk(delta, Some(finish), None), plan, !says_usage));
+            let chunk = self.chunk(delta, Some(finish), None);
+            events.push(if says_usage { chunk } else { self.with_times(chunk, plan) });
         }
         if self.flavor == Flavor::Sglang && self.cached_tokens_details {
             let [device, host, storage, _] = plan.found.tokens;
@@ -179,7 +197,7 @@ impl Script {
         }
         if says_usage {
             let usage = format!("{}{}],\"usage\":{}}}", self.head, self.shape.usage_choices, self.usage(plan));
-            events.push(self.with_timings(data(usage), plan, true));
+            events.push(self.with_times(data(usage), plan));
         }
         events
     }
@@ -286,16 +304,23 @@ impl Script {
         usage
     }
 
-    /// llama.cpp's own figures, on the last chunk that it sends.
-    fn with_timings(&self, event: Event, plan: &Plan, is_last: bool) -> Event {
-        match event {
-            Event::Data(mut bytes) if self.flavor == Flavor::LlamaCpp && is_last => {
-                bytes.pop();
-                bytes.extend(format!(r#","timings":{}}}"#, self.timings(plan)).bytes());
-                Event::Data(bytes)
-            }
-            event => event,
+    /// The server's own times, on the last chunk that it sends.
+    fn with_times(&self, event: Event, plan: &Plan) -> Event {
+        match self.flavor {
+            Flavor::LlamaCpp => with_field(event, "timings", &self.timings(plan)),
+            _ if self.request_metrics => with_field(event, "metrics", &self.metrics(plan)),
+            _ => event,
         }
+    }
+
+    /// vLLM's figures of a request; the time to the first token leaves out the queue.
+    fn metrics(&self, plan: &Plan) -> Value {
+        let ms = |later: Stamp, earlier| later.since(earlier).unwrap_or(0) as f64 / 1e6;
+        json!({
+            "time_to_first_token_ms": ms(plan.first, plan.started),
+            "queue_time_ms": ms(plan.started, plan.arrived),
+            "mean_itl_ms": plan.gap as f64 / 1e6,
+        })
     }
 
     fn timings(&self, plan: &Plan) -> Value {
@@ -311,6 +336,18 @@ impl Script {
 
 fn data(text: String) -> Event {
     Event::Data(text.into_bytes())
+}
+
+/// Adds a field to a chunk.
+fn with_field(event: Event, name: &str, value: &Value) -> Event {
+    match event {
+        Event::Data(mut bytes) => {
+            bytes.pop();
+            bytes.extend(format!(",\"{name}\":{value}}}").bytes());
+            Event::Data(bytes)
+        }
+        comment => comment,
+    }
 }
 
 /// Puts a byte that is no UTF-8 into the text of a chunk.

@@ -25,13 +25,13 @@ use super::profile::Isolate;
 use super::prompt::mix;
 use super::reply::{self, Reply};
 use super::routes::{self, Found, Query};
-use super::script::Script;
+use super::script::{Script, Title};
 use super::server::{ALIASES, SimConfig};
 use super::socket::{Socket, Turn, Wire};
 use super::stream::{Answer, Stage, Ticket};
 use super::timer::Timer;
 use super::truth::{Truth, TruthLog};
-use crate::clock::{Clock, Monotonic};
+use crate::clock::{Clock, Monotonic, Stamp};
 
 /// A server, but for its socket.
 pub(super) struct Service {
@@ -248,7 +248,7 @@ impl Service {
         Ok(call)
     }
 
-    fn arrive(&self, arrival: Arrival, affinity: impl FnOnce(By) -> Option<u64>, received: crate::clock::Stamp) -> u64 {
+    fn arrive(&self, arrival: Arrival, affinity: impl FnOnce(By) -> Option<u64>, received: Stamp) -> u64 {
         let mut engine = self.engine();
         if let Some(tokens) = self.faults.number(FaultKind::ForeignTraffic, 0) {
             engine.counters.prompt_tokens += tokens;
@@ -259,10 +259,13 @@ impl Service {
     }
 
     fn script(&self, call: &Call, nth: u64) -> Script {
-        let model = if self.flavor.serves_any_model() { None } else { call.model.as_ref() };
-        let created = Monotonic.wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let answer_tokens = self.engine().profile.answer_tokens;
-        Script::new(self.flavor, call, model.unwrap_or(&self.models[0]), answer_tokens, &self.faults, nth, created)
+        let named = call.model.as_ref().filter(|_| !self.flavor.serves_any_model());
+        let title = Title {
+            model: named.unwrap_or(&self.models[0]),
+            nth,
+            created: Monotonic.wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        };
+        Script::new(self.flavor, call, title, &self.engine().profile, &self.faults)
     }
 
     /// Whose tokens the request's are.

@@ -15,8 +15,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 
 use super::engine::{Engine, Plan};
-use super::faults::{FaultKind, Faults};
+use super::faults::Faults;
 use super::framing::{Event, Framing};
+use super::manner::{Break, Manner};
 use super::script::Script;
 use super::socket::{Mark, Turn};
 use super::timer::Timer;
@@ -50,6 +51,8 @@ pub(super) struct Answer {
     stage: Stage,
     step: Step,
     plan: Option<Plan>,
+    /// What is to be said during the prefill, and when.
+    cues: VecDeque<(Stamp, Cue)>,
     out: VecDeque<Piece>,
     framed: bool,
     /// Whether hyper has yet to write what it was given.
@@ -61,74 +64,30 @@ pub(super) struct Answer {
     aborts: bool,
 }
 
-/// How the stream is delivered and how it ends.
-#[derive(Debug, Clone, Copy, Default)]
-struct Manner {
-    byte_by_byte: bool,
-    buffered: bool,
-    empty: bool,
-    unterminated: bool,
-    no_done: bool,
-    early_role: Option<Duration>,
-    tokens_per_event: u64,
-    hit_changes_answer: bool,
-    /// After how many tokens the stream goes wrong, and how.
-    breaks: Option<(u64, Break)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Break {
-    Error,
-    ErrorDone,
-    Eof,
-    Cut,
-    Rst,
-    Stall,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Open,
     /// Waiting for the engine to begin.
     Queued,
-    Prefill {
-        role_at: Option<Stamp>,
-    },
-    /// The next token, and how many have been sent.
+    /// Saying what is to be said before the first token.
+    Prefill,
+    /// How many tokens have been sent.
     Token(u64),
     Broken(Break),
     Closed,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Cue {
+    Role,
+    /// This many of the tokens to be computed have been.
+    Progress(u64),
 }
 
 /// Bytes that are written together, and the moment they are planned for if they are a token.
 struct Piece {
     bytes: Bytes,
     planned: Option<Stamp>,
-}
-
-impl Manner {
-    fn new(faults: &Faults, nth: u64) -> Manner {
-        let has = |kind| faults.has(kind, nth);
-        let breaks = [
-            (FaultKind::ErrorEvent, Break::Error),
-            (FaultKind::ErrorEventDone, Break::ErrorDone),
-            (FaultKind::EofNoFinish, Break::Eof),
-            (FaultKind::Cut, Break::Cut),
-            (FaultKind::Rst, Break::Rst),
-            (FaultKind::Stall, Break::Stall),
-        ];
-        Manner {
-            byte_by_byte: has(FaultKind::ByteByByte),
-            buffered: has(FaultKind::Buffered),
-            empty: has(FaultKind::EmptyStream),
-            unterminated: has(FaultKind::Unterminated),
-            no_done: has(FaultKind::NoDone),
-            early_role: faults.number(FaultKind::EarlyRole, nth).map(Duration::from_millis),
-            tokens_per_event: faults.number(FaultKind::StreamInterval, nth).unwrap_or(1).max(1),
-            hit_changes_answer: has(FaultKind::HitChangesAnswer),
-            breaks: breaks.into_iter().find_map(|(kind, how)| Some((faults.number(kind, nth)?, how))),
-        }
-    }
 }
 
 /// What an answer needs of the server it is given by.
@@ -152,6 +111,7 @@ impl Answer {
             stage,
             step: if manner.empty { Step::Closed } else { Step::Open },
             plan: None,
+            cues: VecDeque::new(),
             out: VecDeque::new(),
             framed: false,
             unwritten: false,
@@ -224,23 +184,26 @@ impl Answer {
             }
             Step::Queued => {
                 let plan = ready!(self.poll_plan(cx));
-                let role_at =
-                    self.manner.early_role.map(|early| Stamp(plan.first.0.saturating_sub(early.as_nanos() as u64)));
-                self.step = Step::Prefill { role_at };
+                self.cues = self.cues_of(&plan);
+                self.step = Step::Prefill;
             }
-            Step::Prefill { role_at: Some(at) } => {
+            Step::Prefill => {
                 let plan = ready!(self.poll_plan(cx));
-                ready!(self.stage.timer.poll_until(at, cx));
-                self.say_role(&plan);
-                self.step = Step::Prefill { role_at: None };
-            }
-            Step::Prefill { role_at: None } => {
-                let plan = ready!(self.poll_first(cx));
-                self.ticket.engine().prefilled(self.ticket.id, plan.first);
-                if self.manner.early_role.is_none() {
-                    self.say_role(&plan);
+                match self.cues.front().copied() {
+                    Some((at, cue)) => {
+                        ready!(self.stage.timer.poll_until(at, cx));
+                        self.cues.pop_front();
+                        self.say_cue(cue, &plan);
+                    }
+                    None => {
+                        ready!(self.poll_first(cx));
+                        self.ticket.engine().prefilled(self.ticket.id, plan.first);
+                        if self.manner.early_role.is_none() {
+                            self.say_cue(Cue::Role, &plan);
+                        }
+                        self.step = Step::Token(0);
+                    }
                 }
-                self.step = Step::Token(0);
             }
             Step::Token(nth) => return self.poll_token(nth, cx),
             Step::Broken(how) => return self.poll_broken(how),
@@ -299,9 +262,26 @@ impl Answer {
         Poll::Ready(())
     }
 
-    fn say_role(&mut self, plan: &Plan) {
-        if let Some(role) = self.script.at_first(plan) {
-            self.say(&role, None);
+    fn cues_of(&self, plan: &Plan) -> VecDeque<(Stamp, Cue)> {
+        let mut cues = VecDeque::new();
+        if self.script.tells_progress {
+            let computed = plan.prompt_tokens - plan.found.total();
+            let half = Stamp(plan.started.0.midpoint(plan.first.0));
+            cues.extend([(plan.started, Cue::Progress(0)), (half, Cue::Progress(computed / 2))]);
+        }
+        if let Some(early) = self.manner.early_role {
+            cues.push_back((Stamp(plan.first.0.saturating_sub(early.as_nanos() as u64)), Cue::Role));
+        }
+        cues
+    }
+
+    fn say_cue(&mut self, cue: Cue, plan: &Plan) {
+        let event = match cue {
+            Cue::Role => self.script.at_first(plan),
+            Cue::Progress(computed) => Some(self.script.progress(plan, computed)),
+        };
+        if let Some(event) = event {
+            self.say(&event, None);
         }
     }
 

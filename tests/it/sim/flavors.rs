@@ -134,3 +134,23 @@ fn sglang_tells_the_tiers_when_asked() {
     let details = chunks.iter().find_map(|chunk| chunk.get("sglext")).unwrap();
     assert_eq!(details["cached_tokens_details"], json!({"device": 0, "host": 800, "storage": 0}));
 }
+
+#[test]
+fn llamacpp_tells_how_far_the_prefill_is_when_asked() {
+    let sim = sim("instant,base=60ms", "llamacpp", &[]);
+    let mut body = chat(&" river".repeat(100), 1);
+    body["return_progress"] = json!(true);
+    let answer = post(&sim, "/v1/chat/completions", &body);
+    let told: Vec<Value> = answer.chunks().iter().filter_map(|chunk| chunk.get("prompt_progress").cloned()).collect();
+    let at = |processed: u64| json!({"total": 108, "cache": 0, "processed": processed});
+    assert_eq!(told, [at(0), at(54)]);
+    assert!(answer.read_ns(br#""processed":54"#).unwrap() < 60_000_000);
+}
+
+#[test]
+fn vllm_tells_its_own_times_when_they_are_on() {
+    let sim = sim("instant,base=60ms,decode=2ms,request_metrics=on", "vllm", &[]);
+    let chunks = post(&sim, "/v1/chat/completions", &chat("river", 3)).chunks();
+    let metrics = &chunks.last().unwrap()["metrics"];
+    assert_eq!(metrics, &json!({"time_to_first_token_ms": 60.0, "queue_time_ms": 0.0, "mean_itl_ms": 2.0}));
+}
