@@ -26,6 +26,7 @@ pub mod exit;
 pub mod net;
 pub mod pairs;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod rng;
 pub mod sample;

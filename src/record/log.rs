@@ -1,0 +1,276 @@
+//! Writing and reading logs.
+//!
+//! A log is written a line at a time, each flushed, so that whatever was measured is on disk when the next request goes
+//! out. It is cleared only at that moment too: a wrong flag or a dead server leaves an old log as it was.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::schema::{ClassicRow, Line, Row, SCHEMA_VERSION};
+
+/// What is written to find out whether there is room: more than the rows of a classic run.
+const PROBE_BYTES: usize = 64 * 1024;
+
+/// A log cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("cannot write the log {path}: {reason}; name another file with --out")]
+    Unwritable { path: PathBuf, reason: io::Error },
+    #[error("cannot read the log {path}: {reason}; name a file that this program wrote")]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("line {line} of {path} is no row of a log: {reason}; a row is one line of JSON that begins with run_index")]
+    NoRow { path: PathBuf, line: usize, reason: String },
+    #[error(
+        "line {line} of {path} has schema {found}, and this program knows up to {SCHEMA_VERSION}; use a newer ttft"
+    )]
+    Newer { path: PathBuf, line: usize, found: u32 },
+}
+
+/// Which keys a log is written with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keys {
+    #[default]
+    Full,
+    /// The three of the classic log; failed requests have no line.
+    Classic,
+}
+
+/// A log being written.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    keys: Keys,
+    /// Whether what stood in the file before is still there.
+    untouched: bool,
+}
+
+impl Log {
+    /// Opens `path` for writing and makes sure there is room, without changing what it holds.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn prepare(path: &Path, keys: Keys) -> Result<Log, LogError> {
+        let unwritable = |reason| LogError::Unwritable { path: path.to_owned(), reason };
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(unwritable)?;
+        probe(&mut file).map_err(unwritable)?;
+        Ok(Log { path: path.to_owned(), file, keys, untouched: true })
+    }
+
+    /// Keeps what the file holds and writes behind it.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn append(mut self) -> Result<Log, LogError> {
+        self.untouched = false;
+        let end = self.file.seek(SeekFrom::End(0));
+        end.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })?;
+        Ok(self)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The first request is about to go out: clears the file.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn begin(&mut self) -> Result<(), LogError> {
+        if std::mem::take(&mut self.untouched) {
+            let cleared = is_file(&self.file).and_then(|regular| if regular { self.file.set_len(0) } else { Ok(()) });
+            cleared.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    /// Writes one row, in one piece.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn write(&mut self, row: &Row) -> Result<(), LogError> {
+        self.begin()?;
+        let line = match self.keys {
+            Keys::Full => serde_json::to_vec(row),
+            Keys::Classic => match row.classic() {
+                Some(row) => serde_json::to_vec(&row),
+                None => return Ok(()),
+            },
+        };
+        let written = line.map_err(io::Error::other).and_then(|mut line| {
+            line.push(b'\n');
+            self.file.write_all(&line)?;
+            self.file.flush()
+        });
+        written.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })
+    }
+}
+
+/// Writes behind the end and takes it back. What is no file (a pipe, a terminal) is given nothing to read.
+fn probe(file: &mut File) -> io::Result<()> {
+    if !is_file(file)? {
+        // An empty write still asks: /dev/full refuses it.
+        return file.write(&[]).map(|_| ());
+    }
+    let length = file.seek(SeekFrom::End(0))?;
+    let written = file.write_all(&[b' '; PROBE_BYTES]);
+    file.set_len(length)?;
+    file.rewind()?;
+    written
+}
+
+fn is_file(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.is_file())
+}
+
+/// A line of a log with where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logged {
+    /// From 1.
+    pub number: usize,
+    /// Without the newline.
+    pub raw: String,
+    pub line: Line,
+}
+
+/// A log that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    pub lines: Vec<Logged>,
+    /// The number of a last line that is cut in the middle, as a full disk or a kill leaves it.
+    pub cut: Option<usize>,
+}
+
+impl Reading {
+    /// Reads the log at `path`.
+    ///
+    /// # Errors
+    /// [`LogError`]: no such file, no log, or one of a newer program.
+    pub fn open(path: &Path) -> Result<Reading, LogError> {
+        let unreadable = |reason| LogError::Unreadable { path: path.to_owned(), reason };
+        let mut bytes = Vec::new();
+        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
+        Reading::parse(path, &bytes)
+    }
+
+    /// Reads a log's bytes. `path` is for the errors. Empty lines, which concatenation can leave, are passed over.
+    ///
+    /// # Errors
+    /// [`LogError::NoRow`], [`LogError::Newer`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Reading, LogError> {
+        let mut reading = Reading { lines: Vec::new(), cut: None };
+        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+            let number = index + 1;
+            let text = line.trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            let path = || path.to_owned();
+            match line_of(text) {
+                Ok(line) => {
+                    let raw = String::from_utf8_lossy(text).into_owned();
+                    reading.lines.push(Logged { number, raw, line });
+                }
+                Err(Unread::Newer(found)) => return Err(LogError::Newer { path: path(), line: number, found }),
+                Err(Unread::Broken(_)) if !line.ends_with(b"\n") => reading.cut = Some(number),
+                Err(Unread::Broken(reason) | Unread::Foreign(reason)) => {
+                    return Err(LogError::NoRow { path: path(), line: number, reason });
+                }
+            }
+        }
+        Ok(reading)
+    }
+}
+
+enum Unread {
+    Newer(u32),
+    /// No JSON, or not all of it.
+    Broken(String),
+    /// JSON of another kind.
+    Foreign(String),
+}
+
+fn line_of(text: &[u8]) -> Result<Line, Unread> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: Option<u32>,
+    }
+    let unread = |error: serde_json::Error| match error.classify() {
+        serde_json::error::Category::Data => Unread::Foreign(error.to_string()),
+        _ => Unread::Broken(error.to_string()),
+    };
+    let version: Version = serde_json::from_slice(text).map_err(unread)?;
+    match version.schema {
+        None => serde_json::from_slice(text).map(Line::Classic).map_err(unread),
+        Some(found) if found > SCHEMA_VERSION => Err(Unread::Newer(found)),
+        Some(_) => serde_json::from_slice(text).map(|row| Line::Full(Box::new(row))).map_err(unread),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLASSIC: &str = r#"{"run_index":1,"context_tokens":120938,"ttft_seconds":0.429}"#;
+
+    fn parse(text: &str) -> Result<Reading, LogError> {
+        Reading::parse(Path::new("a.jsonl"), text.as_bytes())
+    }
+
+    #[test]
+    fn a_classic_log_is_read() {
+        let reading = parse(&format!("{CLASSIC}\n\n{CLASSIC}\n")).unwrap();
+        assert_eq!(reading.lines.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 3]);
+        let row = ClassicRow { run_index: 1, context_tokens: 120_938, ttft_seconds: 0.429 };
+        assert_eq!(reading.lines[0].line, Line::Classic(row));
+        assert_eq!(reading.cut, None);
+    }
+
+    #[test]
+    fn a_log_cut_in_the_middle_of_a_line_is_read_up_to_there() {
+        let reading = parse(&format!("{CLASSIC}\n{}", &CLASSIC[..30])).unwrap();
+        assert_eq!((reading.lines.len(), reading.cut), (1, Some(2)));
+    }
+
+    #[test]
+    fn a_broken_line_in_the_middle_is_an_error_that_names_it() {
+        let error = parse(&format!("{}\n{CLASSIC}\n", &CLASSIC[..30])).unwrap_err();
+        assert!(error.to_string().starts_with("line 1 of a.jsonl is no row of a log"), "{error}");
+    }
+
+    #[test]
+    fn json_of_another_kind_is_no_log() {
+        assert!(matches!(parse("{\"a\":1}"), Err(LogError::NoRow { line: 1, .. })));
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused() {
+        let error = parse(&format!(r#"{{"run_index":1,"schema":{},"x":1}}"#, SCHEMA_VERSION + 1)).unwrap_err();
+        assert!(matches!(error, LogError::Newer { line: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_log_keeps_what_it_holds_until_the_first_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("benchmark.jsonl");
+        std::fs::write(&path, CLASSIC).unwrap();
+        let mut log = Log::prepare(&path, Keys::Classic).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), CLASSIC);
+        log.begin().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn a_full_disk_is_found_before_anything_is_sent() {
+        let error = Log::prepare(Path::new("/dev/full"), Keys::Full).unwrap_err();
+        assert!(error.to_string().contains("No space left"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_no_log() {
+        assert!(Log::prepare(Path::new("/"), Keys::Full).is_err());
+    }
+}

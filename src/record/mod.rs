@@ -1,0 +1,8 @@
+//! The log: one line of JSON per request sent. Measuring writes it, reporting reads it, and nothing else passes between
+//! the two.
+
+pub mod log;
+pub mod schema;
+
+pub use log::{Keys, Log, LogError, Logged, Reading};
+pub use schema::{ClassicRow, Conditions, DocumentNote, Flush, Flushed, Line, Row, SCHEMA_VERSION, SelfTest};

@@ -1,0 +1,141 @@
+//! The rows of the log. `docs/FORMAT.md` describes every key; `docs/row.schema.json` is held to these types by a test.
+//!
+//! A row begins with the three keys of the classic log, so that whatever reads those reads every log. `--schema classic`
+//! writes nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::Origin;
+use crate::rng::Nonce;
+use crate::sample::{Sample, StampKind};
+
+/// The version of the rows that are written here. It grows when a key changes its meaning or goes; a new key does not
+/// change it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One request sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// 1 for the baseline, 2 and on for what follows.
+    pub run_index: u64,
+    /// Tokens of the document after truncation.
+    pub context_tokens: u64,
+    /// Seconds from the hand-over of the request to its first token; null for a request that failed.
+    pub ttft_seconds: Option<f64>,
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema: u32,
+    /// Random; the same in all rows of a session.
+    pub session: String,
+    #[serde(flatten)]
+    pub sample: Sample,
+    /// The flush between the row before and this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flush: Option<Flush>,
+    /// In the first row of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
+}
+
+/// The row of the classic log.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ClassicRow {
+    pub run_index: u64,
+    pub context_tokens: u64,
+    pub ttft_seconds: f64,
+}
+
+/// A line of a log, whoever wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line {
+    Classic(ClassicRow),
+    Full(Box<Row>),
+}
+
+/// Under what conditions a session measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// The command that measured: `run`, `sweep`, `verify`, ...
+    pub command: String,
+    /// Of this program.
+    pub version: String,
+    /// The command line; the values of secrets are `***`.
+    pub argv: Vec<String>,
+    /// The client's host name.
+    pub host: Option<String>,
+    /// The wall clock at the session's start, RFC 3339.
+    pub started_at: String,
+    /// The base URL without userinfo and query.
+    pub endpoint: String,
+    /// `chat` or `completions`.
+    pub api: String,
+    pub model: String,
+    /// What the server says it is, where it does.
+    pub server: Option<String>,
+    /// The model's context in tokens and where that was found.
+    pub model_ctx: Option<u64>,
+    pub model_ctx_from: Option<String>,
+    pub document: Option<DocumentNote>,
+    /// `fresh` or `reuse`.
+    pub connection: String,
+    /// Where receive stamps are taken from.
+    pub stamps: StampKind,
+    pub nonce: Nonce,
+    pub prompt: Option<String>,
+    pub max_tokens: u64,
+    /// The error of this very client as measured before the run; null where it was not.
+    pub selftest: Option<SelfTest>,
+}
+
+/// A document as the log keeps it: everything but its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentNote {
+    #[serde(flatten)]
+    pub origin: Origin,
+    pub context_tokens: u64,
+    pub asked_tokens: u64,
+    /// What counted the tokens.
+    pub counted_by: String,
+}
+
+/// How far off the client's own stamps were, against a server of known truth.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SelfTest {
+    pub samples: u64,
+    /// |reported TTFT - truth|.
+    pub median_error_ns: u64,
+    pub p99_error_ns: u64,
+}
+
+/// What stood between two measured requests to empty the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flush {
+    /// Filler requests sent, and how many of them failed.
+    pub requests: u64,
+    pub failed: u64,
+    /// Tokens of all fillers together.
+    pub filler_tokens: u64,
+    #[serde(flatten)]
+    pub achieved: Flushed,
+}
+
+/// What a flush achieved, by the server's own word about the request after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "achieved", rename_all = "snake_case")]
+pub enum Flushed {
+    /// No more than the template was cached.
+    Evicted,
+    StillCached {
+        cached_tokens: u64,
+        prompt_tokens: u64,
+    },
+    /// The server shows no evidence, or the request after the flush failed.
+    Unknown,
+}
+
+impl Row {
+    /// Whether `--schema classic` has a line for it, and which.
+    pub fn classic(&self) -> Option<ClassicRow> {
+        let Row { run_index, context_tokens, .. } = *self;
+        self.ttft_seconds.map(|ttft_seconds| ClassicRow { run_index, context_tokens, ttft_seconds })
+    }
+}
