@@ -55,14 +55,10 @@ pub struct Pair<'a> {
 impl<'a> Pairs<'a> {
     /// The pairs among `samples`, which are one session's in the order they were sent.
     pub fn of(samples: &'a [Sample]) -> Pairs<'a> {
-        let limit = template_tokens(samples) + COINCIDENCE;
-        let is_not_cold = |s: &Sample| is_unseen(s) && s.cached_tokens().is_some_and(|cached| cached > limit);
+        let not_cold = not_cold(samples);
+        let is_not_cold = |sample: &Sample| not_cold.iter().any(|found| std::ptr::eq(*found, sample));
         let measured = || samples.iter().filter(|s| s.role == Role::Measure);
-        let mut pairs = Pairs {
-            not_cold: samples.iter().filter(|s| is_not_cold(s)).collect(),
-            failed: measured().filter(|s| s.ttft_ns().is_none()).collect(),
-            ..Pairs::default()
-        };
+        let mut pairs = Pairs { failed: measured().filter(|s| s.ttft_ns().is_none()).collect(), ..Pairs::default() };
         let mut numbered: BTreeMap<u64, Vec<&Sample>> = BTreeMap::new();
         for sample in measured() {
             if let Some(number) = sample.place.pair {
@@ -81,7 +77,7 @@ impl<'a> Pairs<'a> {
                 _ => {}
             }
         }
-        pairs
+        Pairs { not_cold, ..pairs }
     }
 
     /// Whether cold is not cold, and nothing can be said.
@@ -132,6 +128,13 @@ pub fn logs(pairs: &[Pair]) -> (Vec<f64>, Vec<f64>) {
 /// Whether the document was new to the server.
 pub fn is_unseen(sample: &Sample) -> bool {
     matches!(sample.arm, Arm::Cold | Arm::Unseen)
+}
+
+/// The requests among `samples` whose document was new and yet came from the cache, beyond the template.
+pub fn not_cold(samples: &[Sample]) -> Vec<&Sample> {
+    let limit = template_tokens(samples) + COINCIDENCE;
+    let unseen = samples.iter().filter(|s| is_unseen(s));
+    unseen.filter(|s| s.cached_tokens().is_some_and(|cached| cached > limit)).collect()
 }
 
 /// Whether most of the prompt came from a cache, by the server's word; `None` when it says nothing.

@@ -27,6 +27,13 @@ pub fn all(data: &Data, curves: &Curves) -> Vec<Figure> {
     figures.into_iter().flatten().filter(|figure| !figure.is_empty()).collect()
 }
 
+/// The figures that show two logs against each other: one of all lengths, or the distributions at one.
+pub fn compared(data: &Data) -> Vec<Figure> {
+    let curves = Curves::of(data);
+    let figures = [ttft::logarithmic(data, &curves), ecdf::figure(data)];
+    figures.into_iter().flatten().filter(|figure| !figure.is_empty()).collect()
+}
+
 fn time_axis(label: &str, law: Law) -> Axis {
     let include = if law == Law::Linear { vec![0.0] } else { Vec::new() };
     Axis { label: label.into(), law, tick: units::time_tick, include }

@@ -3,6 +3,7 @@
 //! A report is computed from rows alone and never learns whether they came from memory or disk. [`model::Report`] holds
 //! it without a format: sentences, tables of typed values, figures. Each format writes that; none computes anything.
 
+pub mod compare;
 pub mod csv;
 pub mod data;
 mod effect;

@@ -4,9 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::GzDecoder;
 
+use super::compare::{Compared, Mismatch};
 use super::data::Data;
 use super::fixture::{classic, entry, failed, only, sweep, verify};
 use super::*;
+use crate::exit::Exit;
 use crate::plan::Arm;
 use crate::sample::Outcome;
 
@@ -146,4 +148,53 @@ fn a_thousand_samples_make_a_page_of_3_megabytes_at_most_and_ten_thousand_of_15(
         let page = html::write(&Report::of(&data), &data);
         assert!(page.len() <= megabytes * 1_000_000, "{samples} samples: {} bytes", page.len());
     }
+}
+
+/// Two logs of 4,096 tokens, the second's hits `speed` times as quick.
+fn before_and_after(speed: f64) -> Data {
+    let (mut before, mut after) = (verify(1.0), verify(speed));
+    (before.label, after.label) = ("before".into(), "after".into());
+    Data { logs: vec![before, after] }
+}
+
+#[test]
+fn a_comparison_names_what_changed_and_by_how_much() {
+    let data = before_and_after(1.0 / 1.2);
+    let compared = Compared::of(&data);
+    insta::assert_snapshot!(text::write(&compared.report(&data)));
+    let hit = compared.changes.iter().find(|change| change.arm == Arm::Hit).unwrap();
+    assert!(hit.ratio.interval.unwrap().contains(1.2), "{hit:?}");
+    assert_eq!(compared.exit(Some(0.05)), Exit::Missed);
+    assert_eq!(compared.exit(Some(0.50)), Exit::Ok);
+    assert_eq!(compared.exit(Some(0.20)), Exit::Inconclusive);
+    assert_eq!(compared.exit(None), Exit::Ok);
+}
+
+#[test]
+fn logs_of_two_models_or_without_a_common_length_are_not_compared() {
+    let mut data = before_and_after(1.0);
+    data.logs[0].conditions.push(("model".into(), "a".into()));
+    data.logs[1].conditions.push(("model".into(), "b".into()));
+    let compared = Compared::of(&data);
+    assert_eq!(compared.mismatches, [Mismatch::OtherModel { before: "a".into(), after: "b".into() }]);
+    assert_eq!(compared.exit(Some(0.05)), Exit::Inconclusive);
+    assert!(text::write(&compared.report(&data)).starts_with("Not comparable: the models differ, a and b."));
+
+    let mut data = before_and_after(1.0);
+    data.logs[1].entries.iter_mut().for_each(|entry| entry.context_tokens *= 2);
+    assert_eq!(Compared::of(&data).mismatches, [Mismatch::NothingInCommon]);
+}
+
+#[test]
+fn other_stamps_and_unproved_cold_are_named_as_reserves() {
+    let mut data = before_and_after(1.0);
+    data.logs[0].conditions.push(("stamps".into(), "kernel".into()));
+    data.logs[1].conditions.push(("stamps".into(), "read".into()));
+    for entry in &mut data.logs[1].entries {
+        entry.sample.as_mut().unwrap().usage = None;
+    }
+    let compared = Compared::of(&data);
+    let other = Mismatch::OtherCondition { key: "stamps", before: "kernel".into(), after: "read".into() };
+    assert_eq!(compared.mismatches, [other, Mismatch::ColdUnverified { log: "after".into() }]);
+    assert!(!compared.is_void());
 }
