@@ -17,63 +17,14 @@
 use std::collections::HashSet;
 
 use super::prompt::{Key, Prompt};
-use super::tier::{Block, Tier};
-pub use super::tier::{Evict, Policy, TierSpec};
 use crate::clock::Nanos;
 use crate::rng;
 
-/// The most tiers a cache can have.
-pub const TIERS: usize = 4;
+mod spec;
+mod tier;
 
-/// What a cache is like.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CacheSpec {
-    /// The uppermost first. No tier: nothing is ever hit.
-    pub tiers: Vec<TierSpec>,
-    /// Whether a lower tier holds only what left the one above (else every tier is offered everything).
-    pub exclusive: bool,
-    pub semantics: Semantics,
-    /// Prompts and hits shorter than this do not count.
-    pub min_prefix_tokens: u64,
-}
-
-impl CacheSpec {
-    /// An LRU cache of one tier.
-    pub fn one_tier(capacity_tokens: u64, block_tokens: u64) -> CacheSpec {
-        CacheSpec {
-            tiers: vec![TierSpec { capacity_tokens, block_tokens, ..TierSpec::default() }],
-            exclusive: false,
-            semantics: Semantics::Prefix,
-            min_prefix_tokens: 0,
-        }
-    }
-}
-
-/// What can be found again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Semantics {
-    /// Any prefix, in whole blocks (vLLM; with blocks of one token SGLang).
-    Prefix,
-    /// A prefix that an earlier request ended with (hybrid models' checkpoints).
-    RequestEnd,
-    /// Request ends, and a prefix that two requests were seen to have in common (DeepSeek).
-    Units,
-    /// Any piece, wherever it stands (CacheBlend).
-    NonPrefix,
-}
-
-/// Why a cache cannot be as asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SpecError {
-    #[error("a cache has at most {TIERS} tiers, not {0}")]
-    TooManyTiers(usize),
-    #[error("a block has at least one token")]
-    EmptyBlock,
-    #[error("exclusive tiers pass blocks on, so all must have the same block size")]
-    ExclusiveBlocksDiffer,
-    #[error("all tiers of a cache whose units are not block prefixes must have the same block size")]
-    UnitBlocksDiffer,
-}
+pub use spec::{CacheSpec, Evict, Policy, Semantics, SpecError, TIERS, TierSpec};
+use tier::{Block, Tier};
 
 /// How many tokens of a prompt were found, by tier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -16,6 +16,7 @@
 //! latency: a plan) -> `stream` (plays the `script` of its flavour at the planned times, framed by `framing`) ->
 //! `socket` (stamps the write) -> `truth`.
 
+mod account;
 pub mod cache;
 mod call;
 mod engine;
@@ -36,7 +37,6 @@ pub mod server;
 mod service;
 mod socket;
 mod stream;
-mod tier;
 mod timer;
 pub mod tokenizer;
 mod truth;

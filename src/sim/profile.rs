@@ -11,13 +11,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::cache::{CacheSpec, Evict, Policy, Semantics, TierSpec};
-use super::fleet::{By, Routing};
+use super::cache::{CacheSpec, TierSpec};
+use super::fleet::Routing;
 use super::latency::{Cost, NoiseSpec};
 use crate::clock::Nanos;
 
+mod keys;
+mod presets;
 mod text;
-use text::{Count, Off, Time, Word};
+
+use keys::{KEYS, TIER_KEYS};
+pub use keys::{keys, tier_keys};
+pub use presets::{PRESETS, Preset};
+use text::Count;
 
 /// A simulated server, but for its flavour and its faults.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,98 +72,6 @@ pub enum Isolate {
     Connection,
 }
 
-/// A server by name.
-pub struct Preset {
-    pub name: &'static str,
-    pub about: &'static str,
-    make: fn() -> Profile,
-}
-
-/// The presets; the first is the default.
-pub const PRESETS: [Preset; 4] = [
-    Preset {
-        name: "7b",
-        about: "a 7B model in 16 bits on one 40 GB GPU: 12,500 prefill tokens/s, 83 tokens/s",
-        make: gpu,
-    },
-    Preset {
-        name: "70b",
-        about: "a 70B model on four 80 GB GPUs: 8,000 prefill tokens/s, 36 tokens/s",
-        make: four_gpus,
-    },
-    Preset {
-        name: "laptop",
-        about: "an 8B model in 4 bits on a laptop, one slot: 400 prefill tokens/s, 22 tokens/s",
-        make: laptop,
-    },
-    Preset { name: "instant", about: "no time at all and room for everything, for tests", make: instant },
-];
-
-fn gpu() -> Profile {
-    Profile {
-        preset: "7b",
-        model: "ttft-sim/7b".to_owned(),
-        context_tokens: 32_768,
-        template_tokens: 1,
-        answer_tokens: 256,
-        hit: true,
-        // (40 GB * 0.9 - 14.5 GB of weights) / 128 KiB a token
-        cache: CacheSpec::one_tier(160_000, 16),
-        isolate: Isolate::Salt,
-        replicas: 1,
-        routing: Routing::RoundRobin,
-        cost: Cost { base_ns: 25e6, per_token_ns: 80e3, quadratic_ns: 2.0 },
-        decode_ns: 12_000_000,
-        slots: 256,
-        serial_prefill: true,
-        noise: NoiseSpec { sigma: 0.03, jitter_ns: 300e3, ..NoiseSpec::default() },
-        request_metrics: false,
-        keep_alive_ns: Some(5_000_000_000),
-    }
-}
-
-fn four_gpus() -> Profile {
-    Profile {
-        preset: "70b",
-        model: "ttft-sim/70b".to_owned(),
-        context_tokens: 131_072,
-        // (4 * 80 GB * 0.9 - 141 GB of weights) / 320 KiB a token
-        cache: CacheSpec::one_tier(450_000, 16),
-        cost: Cost { base_ns: 60e6, per_token_ns: 125e3, quadratic_ns: 1.2 },
-        decode_ns: 28_000_000,
-        ..gpu()
-    }
-}
-
-fn laptop() -> Profile {
-    Profile {
-        preset: "laptop",
-        model: "ttft-sim/laptop".to_owned(),
-        context_tokens: 16_384,
-        cache: CacheSpec::one_tier(16_384, 1),
-        cost: Cost { base_ns: 60e6, per_token_ns: 2.5e6, quadratic_ns: 40.0 },
-        decode_ns: 45_000_000,
-        slots: 1,
-        noise: NoiseSpec { sigma: 0.05, jitter_ns: 1e6, ..NoiseSpec::default() },
-        ..gpu()
-    }
-}
-
-fn instant() -> Profile {
-    Profile {
-        preset: "instant",
-        model: "ttft-sim/instant".to_owned(),
-        context_tokens: 1 << 20,
-        cache: CacheSpec::one_tier(16_000_000, 16),
-        cost: Cost { base_ns: 0.0, per_token_ns: 0.0, quadratic_ns: 0.0 },
-        decode_ns: 0,
-        slots: 65_536,
-        serial_prefill: false,
-        noise: NoiseSpec::default(),
-        ..gpu()
-    }
-}
-
 impl Default for Profile {
     fn default() -> Profile {
         (PRESETS[0].make)()
@@ -181,16 +95,6 @@ pub enum ProfileError {
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.collect::<Vec<_>>().join(", ")
-}
-
-/// Every key with what it means. Those of [`tier_keys`] stand for the first tier.
-pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().map(|key| (key.name, key.about)).chain(tier_keys())
-}
-
-/// The keys that every tier has; `tier2_` and so on before them means a lower tier.
-pub fn tier_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TIER_KEYS.iter().map(|key| (key.name, key.about))
 }
 
 impl FromStr for Profile {
@@ -269,101 +173,10 @@ fn lower_tier(first: &TierSpec) -> TierSpec {
     TierSpec { block_tokens: first.block_tokens, evict: first.evict, ..TierSpec::default() }
 }
 
-/// A key of `T`: how it is shown, and how it is set (`None`: not a value for it).
-struct Key<T> {
-    name: &'static str,
-    about: &'static str,
-    wanted: &'static str,
-    show: fn(&T) -> String,
-    set: fn(&mut T, &str) -> Option<()>,
-}
-
-/// A key whose value has the text form `$form` of the field `$field`.
-macro_rules! key {
-    ($name:literal, $form:ident, $($field:ident).+, $about:literal) => {
-        Key {
-            name: $name,
-            about: $about,
-            wanted: $form::<()>::WANTED,
-            show: |of| $form(of.$($field).+.clone()).to_string(),
-            set: |of, text| Some(of.$($field).+ = text.parse::<$form<_>>().ok()?.0),
-        }
-    };
-}
-
-/// A key with a word for each value.
-macro_rules! words {
-    ($name:literal, $($field:ident).+, $about:literal, $wanted:literal, $($word:literal => $value:expr),+ $(,)?) => {
-        Key {
-            name: $name,
-            about: $about,
-            wanted: $wanted,
-            show: |of| [$(($value, $word)),+].iter().find(|(v, _)| *v == of.$($field).+).map_or("", |(_, w)| w).to_owned(),
-            set: |of, text| Some(of.$($field).+ = [$(($value, $word)),+].into_iter().find(|(_, w)| *w == text)?.0),
-        }
-    };
-}
-
-const KEYS: &[Key<Profile>] = &[
-    key!("model", Word, model, "name of the model"),
-    key!("context", Count, context_tokens, "longest prompt and answer together"),
-    key!("template", Count, template_tokens, "tokens of the chat template before the first message"),
-    key!("answer", Count, answer_tokens, "tokens of an answer that max_tokens does not cut"),
-    words!("hit", hit, "whether the prefix cache is on", "on or off", "on" => true, "off" => false),
-    words!("exclusive", cache.exclusive, "whether a lower tier holds only what left the upper one", "on or off",
-        "on" => true, "off" => false),
-    words!("semantics", cache.semantics, "what can be found again", "prefix, request_end, units or non_prefix",
-        "prefix" => Semantics::Prefix, "request_end" => Semantics::RequestEnd, "units" => Semantics::Units,
-        "non_prefix" => Semantics::NonPrefix),
-    key!("min_prefix", Count, cache.min_prefix_tokens, "shortest prompt that is cached and hit that counts"),
-    words!("isolate", isolate, "what must agree for two requests to share the cache",
-        "nothing, salt, key, user, prompt_cache_key or connection",
-        "nothing" => Isolate::Nothing, "salt" => Isolate::Salt, "key" => Isolate::Key, "user" => Isolate::User,
-        "prompt_cache_key" => Isolate::PromptCacheKey, "connection" => Isolate::Connection),
-    key!("replicas", Count, replicas, "servers behind the address, each with a cache of its own"),
-    words!("routing", routing, "how a replica is picked",
-        "round_robin, random, prefix, connection, prompt_cache_key or header",
-        "round_robin" => Routing::RoundRobin, "random" => Routing::Random, "prefix" => Routing::Affinity(By::Prefix),
-        "connection" => Routing::Affinity(By::Connection),
-        "prompt_cache_key" => Routing::Affinity(By::PromptCacheKey), "header" => Routing::Affinity(By::Header)),
-    key!("base", Time, cost.base_ns, "prefill time of every request"),
-    key!("per_token", Time, cost.per_token_ns, "prefill time of a token"),
-    key!("quadratic", Time, cost.quadratic_ns, "prefill time of a pair of tokens"),
-    key!("decode", Time, decode_ns, "time from one token of an answer to the next"),
-    key!("slots", Count, slots, "requests that run at once"),
-    words!("prefill", serial_prefill, "whether a prefill waits for the one before", "serial or parallel",
-        "serial" => true, "parallel" => false),
-    key!("noise", Word, noise.sigma, "standard deviation of the logarithm of the prefill time"),
-    key!("outliers", Word, noise.outliers, "share of requests that take 2 to 4 times as long"),
-    key!("ar", Word, noise.ar, "correlation of one request's slowness with the next one's"),
-    key!("ar_noise", Word, noise.ar_sigma, "standard deviation of the correlated part"),
-    key!("drift", Word, noise.drift, "change of the logarithm from one request to the next"),
-    key!("first_penalty", Word, noise.first_penalty, "share by which every second request, from the first, is longer"),
-    key!("jitter", Time, noise.jitter_ns, "mean of an exponential delay that is always added"),
-    words!("request_metrics", request_metrics, "whether usage comes with the request's own times (vllm)", "on or off",
-        "on" => true, "off" => false),
-    key!("keep_alive", Off, keep_alive_ns, "how long an idle connection is kept"),
-];
-
-const TIER_KEYS: &[Key<TierSpec>] = &[
-    key!("capacity", Count, capacity_tokens, "tokens that the tier holds"),
-    key!("block_size", Count, block_tokens, "tokens in a block"),
-    words!("policy", policy, "who has to leave when room is needed", "lru, fifo, lfu, slru, no_admit or random",
-        "lru" => Policy::Lru, "fifo" => Policy::Fifo, "lfu" => Policy::Lfu, "slru" => Policy::Slru,
-        "no_admit" => Policy::NoAdmit, "random" => Policy::Random),
-    words!("evict", evict, "what leaves at once", "tail or document",
-        "tail" => Evict::TailFirst, "document" => Evict::Document),
-    key!("load", Time, load_ns_per_token, "time to load a token from the tier"),
-    key!("latency", Time, latency_ns, "time to begin loading from the tier"),
-    key!("write_back", Time, write_back_ns, "time from the storing of a block until it can be hit"),
-    key!("ttl", Off, ttl_ns, "how long an unused block can be hit"),
-    words!("ttl_slides", ttl_slides, "whether a use starts the time to live again", "on or off",
-        "on" => true, "off" => false),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::cache::Policy;
     use proptest::prelude::*;
 
     fn profile(text: &str) -> Profile {

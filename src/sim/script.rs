@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::account::{Account, Cached};
 use super::call::{Call, Kind};
 use super::engine::Plan;
 use super::faults::{FaultKind, Faults};
@@ -12,7 +13,6 @@ use super::flavor::{Flavor, Opening, Shape};
 use super::framing::Event;
 use super::profile::Profile;
 use super::prompt::mix;
-use crate::clock::Stamp;
 
 /// The chunks of one answer.
 pub(super) struct Script {
@@ -24,7 +24,7 @@ pub(super) struct Script {
     include_usage: bool,
     continuous_usage: bool,
     cached_tokens_details: bool,
-    request_metrics: bool,
+    account: Account,
     /// Whether the prefill's progress is told.
     pub tells_progress: bool,
     /// How many tokens the answer has.
@@ -51,15 +51,6 @@ struct Twists {
     bad_utf8: bool,
     multibyte: bool,
     no_usage: bool,
-    cached: Cached,
-}
-
-/// What is said of cached tokens.
-#[derive(Clone, Copy)]
-enum Cached {
-    True,
-    Null,
-    Max,
 }
 
 impl Script {
@@ -71,6 +62,8 @@ impl Script {
         let number = |kind| faults.number(kind, nth).unwrap_or(0);
         let most = call.max_tokens.unwrap_or(u64::MAX);
         let runs_on = most <= answer_tokens || call.ignore_eos && most < u64::MAX;
+        let whole = if runs_on { most } else { answer_tokens };
+        let tokens = if has(FaultKind::RoleOnly) { 0 } else { whole };
         let (id, object) = match call.kind {
             Kind::Chat => (format!("chatcmpl-{nth:016x}"), "chat.completion.chunk"),
             Kind::Completions => (format!("cmpl-{nth:016x}"), "text_completion"),
@@ -87,15 +80,14 @@ impl Script {
             include_usage: call.include_usage && !has(FaultKind::NoUsage),
             continuous_usage: call.continuous_usage && matches!(flavor, Flavor::Vllm | Flavor::TrtLlm),
             cached_tokens_details: call.cached_tokens_details,
-            request_metrics: profile.request_metrics && flavor == Flavor::Vllm,
-            tells_progress: call.return_progress && flavor == Flavor::LlamaCpp,
-            tokens: if has(FaultKind::RoleOnly) {
-                0
-            } else if runs_on {
-                most
-            } else {
-                answer_tokens
+            account: Account {
+                flavor,
+                tokens,
+                request_metrics: profile.request_metrics,
+                cached: Cached::new(faults, nth),
             },
+            tells_progress: call.return_progress && flavor == Flavor::LlamaCpp,
+            tokens,
             finish: if runs_on { "length" } else { "stop" },
             seed: call.ids.iter().fold(0, |seed, id| mix(seed, (*id).into())),
             twists: Twists {
@@ -105,11 +97,6 @@ impl Script {
                 bad_utf8: has(FaultKind::BadUtf8),
                 multibyte: has(FaultKind::ByteByByte),
                 no_usage: has(FaultKind::NoUsage),
-                cached: match (has(FaultKind::CachedTokensNull), has(FaultKind::CachedTokensMax)) {
-                    (true, _) => Cached::Null,
-                    (_, true) => Cached::Max,
-                    _ => Cached::True,
-                },
             },
         }
     }
@@ -143,7 +130,7 @@ impl Script {
     /// The chunk that introduces the first token, where there is one.
     pub fn at_first(&self, plan: &Plan) -> Option<Event> {
         let role = self.shape.role.filter(|_| self.kind == Kind::Chat)?;
-        let usage = self.continuous_usage.then(|| self.running_usage(plan, 0));
+        let usage = self.continuous_usage.then(|| self.account.running(plan, 0));
         Some(self.chunk(role, None, usage.as_ref()))
     }
 
@@ -166,8 +153,8 @@ impl Script {
             (Flavor::Ollama, Kind::Completions) if self.include_usage => Some(json!(
                 {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
             )),
-            _ if tgi_closes => Some(self.usage(plan)),
-            _ if self.continuous_usage => Some(self.running_usage(plan, end)),
+            _ if tgi_closes => Some(self.account.usage(plan)),
+            _ if self.continuous_usage => Some(self.account.running(plan, end)),
             _ => None,
         };
         let text = if self.twists.multibyte { text.replace('e', "é") } else { text };
@@ -188,7 +175,8 @@ impl Script {
             let finish = if self.tokens == 0 { "stop" } else { self.finish };
             let delta = if self.kind == Kind::Completions { r#""text":"""# } else { delta };
             let chunk = self.chunk(delta, Some(finish), None);
-            events.push(if says_usage { chunk } else { self.with_times(chunk, plan) });
+            let tells_times = !says_usage && self.flavor == Flavor::LlamaCpp;
+            events.push(if tells_times { self.with_times(chunk, plan) } else { chunk });
         }
         if self.flavor == Flavor::Sglang && self.cached_tokens_details {
             let [device, host, storage, _] = plan.found.tokens;
@@ -196,7 +184,7 @@ impl Script {
             events.push(data(format!(r#"{}],"sglext":{{"cached_tokens_details":{details}}}}}"#, self.head)));
         }
         if says_usage {
-            let usage = format!("{}{}],\"usage\":{}}}", self.head, self.shape.usage_choices, self.usage(plan));
+            let usage = format!("{}{}],\"usage\":{}}}", self.head, self.shape.usage_choices, self.account.usage(plan));
             events.push(self.with_times(data(usage), plan));
         }
         events
@@ -230,12 +218,19 @@ impl Script {
             head["object"] = json!("chat.completion");
         }
         if !self.twists.no_usage {
-            head["usage"] = self.usage(plan);
+            head["usage"] = self.account.usage(plan);
         }
-        if self.flavor == Flavor::LlamaCpp {
-            head["timings"] = self.timings(plan);
+        if let Some((field, times)) = self.account.times(plan) {
+            head[field] = times;
         }
         head
+    }
+
+    fn with_times(&self, chunk: Event, plan: &Plan) -> Event {
+        match self.account.times(plan) {
+            Some((field, times)) => with_field(chunk, field, &times),
+            None => chunk,
+        }
     }
 
     /// One chunk. `delta` is the inside of a delta, or of a choice for completions.
@@ -271,66 +266,6 @@ impl Script {
 
     fn word(&self, nth: u64) -> &'static str {
         WORDS[(mix(self.seed, nth) % WORDS.len() as u64) as usize]
-    }
-
-    fn running_usage(&self, plan: &Plan, so_far: u64) -> Value {
-        let prompt = plan.prompt_tokens;
-        json!({"prompt_tokens": prompt, "total_tokens": prompt + so_far, "completion_tokens": so_far})
-    }
-
-    fn usage(&self, plan: &Plan) -> Value {
-        let (prompt, completion) = (plan.prompt_tokens, self.tokens);
-        let mut usage =
-            json!({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion});
-        let cached = match self.twists.cached {
-            Cached::True => Some(plan.found.total()),
-            Cached::Null => None,
-            Cached::Max => Some(prompt.saturating_sub(1)),
-        };
-        match self.flavor {
-            Flavor::Tgi | Flavor::Ollama => {}
-            Flavor::Sglang => {
-                usage["prompt_tokens_details"] =
-                    cached.filter(|cached| *cached > 0).map_or(Value::Null, |cached| json!({"cached_tokens": cached}));
-            }
-            Flavor::DeepSeek => {
-                if let Some(cached) = cached {
-                    usage["prompt_cache_hit_tokens"] = json!(cached);
-                    usage["prompt_cache_miss_tokens"] = json!(prompt - cached);
-                }
-            }
-            _ => usage["prompt_tokens_details"] = cached.map_or(Value::Null, |cached| json!({"cached_tokens": cached})),
-        }
-        usage
-    }
-
-    /// The server's own times, on the last chunk that it sends.
-    fn with_times(&self, event: Event, plan: &Plan) -> Event {
-        match self.flavor {
-            Flavor::LlamaCpp => with_field(event, "timings", &self.timings(plan)),
-            _ if self.request_metrics => with_field(event, "metrics", &self.metrics(plan)),
-            _ => event,
-        }
-    }
-
-    /// vLLM's figures of a request; the time to the first token leaves out the queue.
-    fn metrics(&self, plan: &Plan) -> Value {
-        let ms = |later: Stamp, earlier| later.since(earlier).unwrap_or(0) as f64 / 1e6;
-        json!({
-            "time_to_first_token_ms": ms(plan.first, plan.started),
-            "queue_time_ms": ms(plan.started, plan.arrived),
-            "mean_itl_ms": plan.gap as f64 / 1e6,
-        })
-    }
-
-    fn timings(&self, plan: &Plan) -> Value {
-        let cached = plan.found.total();
-        let prompt_ms = plan.first.since(plan.started).unwrap_or(0) as f64 / 1e6;
-        let predicted_ms = (plan.gap * self.tokens.saturating_sub(1)) as f64 / 1e6;
-        json!({
-            "cache_n": cached, "prompt_n": plan.prompt_tokens - cached, "prompt_ms": prompt_ms,
-            "predicted_n": self.tokens, "predicted_ms": predicted_ms,
-        })
     }
 }
 

@@ -247,9 +247,9 @@ fn what_is_stored_late_is_hit_late() {
     let late = (0..10_000).find(|_| ask() == 96);
     assert!(late.is_some());
     let truths = sim.truth();
-    let stored = truths[0].first_write_ns.unwrap();
+    let stored = truths[0].planned_first_ns.unwrap();
     let hit = truths.iter().find(|truth| truth.hit_tokens[0] > 0).unwrap();
-    assert!(hit.started_ns.unwrap() - stored >= 149 * MS);
+    assert!(hit.started_ns.unwrap() - stored >= 150 * MS);
 }
 
 #[test]

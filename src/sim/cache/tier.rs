@@ -9,70 +9,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::prompt::Key;
+use super::spec::{Evict, Policy, TierSpec};
 use crate::clock::Nanos;
-
-/// What a tier is like.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TierSpec {
-    pub capacity_tokens: u64,
-    /// Tokens in a block. 1 is token granularity.
-    pub block_tokens: u64,
-    pub policy: Policy,
-    pub evict: Evict,
-    /// Time to bring a token of this tier to where it is used.
-    pub load_ns_per_token: f64,
-    /// Time to begin doing so.
-    pub latency_ns: Nanos,
-    /// How long after its storing a block can be hit.
-    pub write_back_ns: Nanos,
-    /// How long an unused block can be hit.
-    pub ttl_ns: Option<Nanos>,
-    /// Whether a use starts the time to live again.
-    pub ttl_slides: bool,
-}
-
-impl Default for TierSpec {
-    fn default() -> TierSpec {
-        TierSpec {
-            capacity_tokens: 0,
-            block_tokens: 16,
-            policy: Policy::Lru,
-            evict: Evict::TailFirst,
-            load_ns_per_token: 0.0,
-            latency_ns: 0,
-            write_back_ns: 0,
-            ttl_ns: None,
-            ttl_slides: true,
-        }
-    }
-}
-
-/// Who has to leave when room is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// The least recently used.
-    Lru,
-    /// The first that came, used or not.
-    Fifo,
-    /// The least often used, counted up to 16; among equals the least recently used.
-    Lfu,
-    /// Segmented LRU: a second use protects, for up to four fifths of the room.
-    Slru,
-    /// Nobody: what does not fit is not stored.
-    NoAdmit,
-    /// Anybody.
-    Random,
-}
-
-/// What leaves at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evict {
-    /// A block; of blocks used together the last of the prompt first, as vLLM does.
-    TailFirst,
-    /// All blocks that were last used together.
-    Document,
-}
+use crate::sim::prompt::Key;
 
 /// A block or checkpoint: its name and how many tokens it stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
