@@ -46,7 +46,7 @@ impl Key {
     }
 
     pub(super) fn height(&self) -> f64 {
-        self.lines as f64 * LINE + if self.lines == 0 { 18.0 } else { 28.0 }
+        self.lines as f64 * LINE + if self.lines == 0 { 24.0 } else { 28.0 }
     }
 
     /// Each entry is a `<g data-key>` with a rectangle to hit, so that a page can make it a switch.
@@ -88,6 +88,9 @@ impl Series {
             Some(Shape::Dots(_)) if self.open => r#"<circle r="4.5" fill-opacity="0.08" stroke-width="1.5"/>"#,
             Some(Shape::Dots(_)) => r#"<circle r="5" stroke="none"/>"#,
             Some(Shape::Band(_)) => r#"<rect x="-7" y="-5" width="14" height="10" fill-opacity="0.25" stroke="none"/>"#,
+            Some(Shape::Bars(_)) if self.open => {
+                r#"<rect x="-6" y="-6" width="12" height="12" rx="2" fill-opacity="0.45" stroke="none"/>"#
+            }
             Some(Shape::Bars(_)) => r#"<rect x="-6" y="-6" width="12" height="12" rx="2" stroke="none"/>"#,
             Some(Shape::Line { dashed: true, .. }) => {
                 r#"<path d="M-8 0H8" stroke-width="2.5" stroke-dasharray="5 3"/>"#

@@ -61,9 +61,13 @@ impl Plot {
             Shape::Band(band) => {
                 let there = band.iter().filter_map(|at| self.at((at.x, at.high)));
                 let back = band.iter().rev().filter_map(|at| self.at((at.x, at.low)));
-                writeln!(svg, r#"<path d="{}" fill-opacity="0.16" stroke="none"/>"#, path(there.chain(back)))
+                writeln!(svg, r#"<path d="{}" fill-opacity="0.22" stroke="none"/>"#, path(there.chain(back)))
             }
-            Shape::Bars(bars) => bars.iter().try_for_each(|bar| self.bar(svg, bar)),
+            Shape::Bars(bars) => {
+                writeln!(svg, "<g{}>", if open { PALE } else { "" })?;
+                bars.iter().try_for_each(|bar| self.bar(svg, bar))?;
+                svg.write_str("</g>\n")
+            }
         }
     }
 
@@ -81,7 +85,6 @@ impl Plot {
         svg.write_str("</g>\n")
     }
 
-    /// The label stands behind the bar, or before it where the plot ends too soon.
     fn bar(&self, svg: &mut String, bar: &Bar) -> fmt::Result {
         let row = bar.row as f64;
         let corners = (self.at((bar.from, row - 0.3)), self.at((bar.to, row + 0.3)));
@@ -94,13 +97,20 @@ impl Plot {
             svg,
             r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="2" stroke="none"><title>{title}</title></rect>"#
         )?;
-        let middle = (top + bottom) / 2.0 + 4.0;
-        let words = if right + GAP + width_of(&bar.label, SIZE) < self.right {
-            Text::new(right + GAP, middle, &bar.label)
+        writeln!(svg, "{}", self.label_of(bar, left, right, (top + bottom) / 2.0 + 4.0))
+    }
+
+    /// Behind the bar if it fits there, else before it, else inside at its end.
+    fn label_of<'a>(&self, bar: &'a Bar, left: f64, right: f64, y: f64) -> Text<'a> {
+        let width = width_of(&bar.label, SIZE);
+        let words = if right + GAP + width < self.right {
+            Text::new(right + GAP, y, &bar.label)
+        } else if self.left + width < left - GAP {
+            Text::new(left - GAP, y, &bar.label).anchor("end")
         } else {
-            Text::new(left - GAP, middle, &bar.label).anchor("end")
+            return Text::new(right - GAP, y, &bar.label).anchor("end").size(SIZE).in_paper();
         };
-        writeln!(svg, "{}", words.size(SIZE).over_marks())
+        words.size(SIZE).over_marks()
     }
 
     /// Rules stand above the marks; the words of upright ones stand in as many lines as they need not to touch.
@@ -145,6 +155,9 @@ fn write_rule(svg: &mut String, ends: [f64; 4], words: Text) -> fmt::Result {
 
 const DISC: &str = r#"fill-opacity="0.7" stroke="none""#;
 const RING: &str = r#"fill-opacity="0.08" stroke-width="1.5""#;
+
+/// Of bars; words among them say so for themselves.
+const PALE: &str = r#" fill-opacity="0.45""#;
 
 /// Many dots are small dots.
 fn radius_for(dots: usize) -> f64 {

@@ -34,6 +34,11 @@ impl<'a> Text<'a> {
         Text { size, ..self }
     }
 
+    /// In the colour of the paper, for words on a bar.
+    pub(super) fn in_paper(self) -> Text<'a> {
+        Text { fill: LIGHT.paper, ..self }
+    }
+
     pub(super) fn muted(self) -> Text<'a> {
         Text { fill: LIGHT.muted, ..self }
     }
@@ -58,7 +63,10 @@ impl Display for Text<'_> {
             String::from(r#"stroke="none""#)
         };
         let (x, y, text) = (Px(*x), Px(*y), escape(self.text));
-        write!(f, r#"<text x="{x}" y="{y}" font-size="{size}" fill="{fill}" {rim}{anchor}>{text}</text>"#)
+        write!(
+            f,
+            r#"<text x="{x}" y="{y}" font-size="{size}" fill="{fill}" fill-opacity="1" {rim}{anchor}>{text}</text>"#
+        )
     }
 }
 

@@ -135,6 +135,7 @@ impl Compared {
             title: format!("ttft: {after} against {before}"),
             findings,
             remarks: reserves.chain([apart.to_string()]).collect(),
+            claim: None,
             tables: vec![self.table(before, after)],
             figures: figures::compared(data),
             conditions: whole.conditions,
@@ -245,17 +246,13 @@ impl fmt::Display for Mismatch {
     }
 }
 
-fn value<'a>(log: &'a Log, key: &str) -> Option<&'a str> {
-    log.conditions.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-}
-
 fn other_model(before: &Log, after: &Log) -> Option<Mismatch> {
-    let (before, after) = (value(before, "model")?, value(after, "model")?);
+    let (before, after) = (before.condition("model")?, after.condition("model")?);
     (before != after).then(|| Mismatch::OtherModel { before: before.into(), after: after.into() })
 }
 
 fn other_condition(before: &Log, after: &Log, key: &'static str) -> Option<Mismatch> {
-    let (before, after) = (value(before, key)?, value(after, key)?);
+    let (before, after) = (before.condition(key)?, after.condition(key)?);
     (before != after).then(|| Mismatch::OtherCondition { key, before: before.into(), after: after.into() })
 }
 

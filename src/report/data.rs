@@ -2,8 +2,11 @@
 //!
 //! A classic row of three keys and a full row become the same [`Entry`]; what a classic row does not know is `None`.
 
+use serde_json::Value;
+
 use crate::clock::Nanos;
 use crate::plan::{Arm, Role};
+use crate::record::{Conditions, Line, Logged, Reading};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
 
@@ -13,17 +16,25 @@ pub struct Data {
     pub logs: Vec<Log>,
 }
 
+/// A log that was read, before it is part of a report.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// What the reader calls it; without a name, it is called by its path.
+    pub label: Option<String>,
+    pub path: String,
+    pub reading: Reading,
+}
+
 /// One log.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Log {
-    /// What the reader calls it; empty when there is only one and it was not named.
     pub label: String,
     pub path: String,
     pub entries: Vec<Entry>,
-    /// What the reader of a report should know about the log itself, such as a last line that is cut.
-    pub remarks: Vec<String>,
-    /// Key and value of what the log says about its sessions.
-    pub conditions: Vec<(String, String)>,
+    /// What the log says of each session that says anything, as key and text.
+    pub conditions: Vec<Vec<(String, String)>>,
+    /// The number of a last line that is cut in the middle.
+    pub cut: Option<usize>,
     /// When its pairs were to stop; `None` where the log does not say.
     pub rule: Option<Rule>,
 }
@@ -48,10 +59,124 @@ pub struct Entry {
     pub sample: Option<Sample>,
 }
 
+impl Data {
+    pub fn of(logs: Vec<Named>) -> Data {
+        let mut rows = 0;
+        Data { logs: logs.into_iter().map(|log| Log::of(log, &mut rows)).collect() }
+    }
+}
+
+impl Log {
+    /// `rows` counts the rows of all logs.
+    fn of(Named { label, path, reading }: Named, rows: &mut usize) -> Log {
+        let label = label.unwrap_or_else(|| path.clone());
+        let mut log = Log { label, path, entries: Vec::new(), conditions: Vec::new(), cut: reading.cut, rule: None };
+        let mut session: Option<Session> = None;
+        for logged in reading.lines {
+            let next = Session::after(session, &logged.line);
+            if let Line::Full(row) = &logged.line {
+                log.conditions.extend(row.conditions.as_ref().map(texts));
+            }
+            log.entries.push(Entry::of(logged, next.number, *rows));
+            *rows += 1;
+            session = Some(next);
+        }
+        log
+    }
+
+    /// What the log says under `key`, the first session's word.
+    pub fn condition(&self, key: &str) -> Option<&str> {
+        self.conditions.iter().flatten().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The rows of each session that has full rows, in the order they were sent.
+    pub fn sessions(&self) -> Vec<Vec<&Entry>> {
+        let full: Vec<&Entry> = self.entries.iter().filter(|entry| entry.sample.is_some()).collect();
+        full.chunk_by(|one, other| one.session == other.session).map(<[_]>::to_vec).collect()
+    }
+}
+
+/// Which session a row belongs to: a full row says so, and a classic row begins a new one where its number does not grow.
+struct Session {
+    number: usize,
+    name: Option<String>,
+    run_index: u64,
+}
+
+impl Session {
+    fn after(before: Option<Session>, line: &Line) -> Session {
+        let (name, run_index) = match line {
+            Line::Classic(row) => (None, row.run_index),
+            Line::Full(row) => (Some(row.session.clone()), row.run_index),
+        };
+        let number = match before {
+            None => 0,
+            Some(before) if name.is_some() && name == before.name => before.number,
+            Some(before) if name.is_none() && before.name.is_none() && run_index > before.run_index => before.number,
+            Some(before) => before.number + 1,
+        };
+        Session { number, name, run_index }
+    }
+}
+
+/// Every condition that is known, as text: new ones need no code here.
+fn texts(conditions: &Conditions) -> Vec<(String, String)> {
+    let Ok(Value::Object(known)) = serde_json::to_value(conditions) else { return Vec::new() };
+    known.into_iter().filter_map(|(key, value)| Some((key, text(&value)?))).collect()
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(words) => Some(words.iter().filter_map(text).collect::<Vec<_>>().join(" ")),
+        Value::Object(fields) => {
+            let fields = fields.iter().filter_map(|(key, value)| Some(format!("{key} {}", text(value)?)));
+            Some(fields.collect::<Vec<_>>().join(", "))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
 impl Entry {
-    /// Whether it counts: measured, and with a time.
+    fn of(logged: Logged, session: usize, row: usize) -> Entry {
+        let Logged { number: line, raw, line: of } = logged;
+        match of {
+            Line::Classic(of) => Entry {
+                line,
+                row,
+                raw,
+                session,
+                run_index: of.run_index,
+                context_tokens: of.context_tokens,
+                arm: if of.run_index == 1 { Arm::Cold } else { Arm::Hit },
+                role: Role::Measure,
+                ttft_ns: Some((of.ttft_seconds * 1e9).round() as Nanos),
+                sample: None,
+            },
+            Line::Full(of) => Entry {
+                line,
+                row,
+                raw,
+                session,
+                run_index: of.run_index,
+                context_tokens: of.context_tokens,
+                arm: of.sample.arm,
+                role: of.sample.role,
+                ttft_ns: of.sample.ttft_ns(),
+                sample: Some(of.sample),
+            },
+        }
+    }
+
+    /// Whether it counts: measured, with a time, and not about a document that is shared in part.
     pub fn is_measured(&self) -> bool {
-        self.role == Role::Measure && self.ttft_ns.is_some()
+        self.role == Role::Measure && self.ttft_ns.is_some() && self.shared_percent().is_none()
+    }
+
+    /// How much of the document was a prefix of one sent before, where that share is the question.
+    pub fn shared_percent(&self) -> Option<u8> {
+        self.sample.as_ref().and_then(|sample| sample.place.shared_percent)
     }
 
     /// How it failed, if it did.

@@ -1,9 +1,10 @@
 //! Cold against hit, for each log and context length.
 
 use super::data::{Cell, Data};
+use super::units;
 use crate::plan::Arm;
 use crate::stats::hodges_lehmann::{self, STRATUM};
-use crate::stats::{Estimate, robust};
+use crate::stats::{Estimate, Interval, robust};
 
 /// The level of an interval beside a plain comparison, which was planned for one look.
 pub const ALPHA: f64 = 0.05;
@@ -55,6 +56,24 @@ impl Effect {
             hit: Arms { samples: hit_times.len(), median: hit_median },
             ratio,
         })
+    }
+
+    /// `A hit has its first token 5.30x [5.10x to 5.52x] sooner than cold: 81.0 ms instead of 429 ms, 348 ms saved.`
+    pub fn sentence(&self) -> String {
+        let (cold, hit) = (units::span(self.cold.median), units::span(self.hit.median));
+        let difference = units::span(self.saved().abs());
+        if self.ratio.value >= 1.0 {
+            let ratio = units::estimate(self.ratio);
+            return format!(
+                "A hit has its first token {ratio} sooner than cold: {hit} instead of {cold}, {difference} saved."
+            );
+        }
+        let inverse = Estimate {
+            value: 1.0 / self.ratio.value,
+            interval: self.ratio.interval.map(|i| Interval { low: 1.0 / i.high, high: 1.0 / i.low }),
+        };
+        let ratio = units::estimate(inverse);
+        format!("A hit takes {ratio} as long as cold: {hit} instead of {cold}, {difference} lost.")
     }
 
     /// Nanoseconds that a hit saves, negative when it costs.

@@ -5,6 +5,7 @@
 mod ecdf;
 mod ladder;
 mod order;
+mod pairs;
 mod tokens;
 mod ttft;
 
@@ -19,6 +20,7 @@ pub fn all(data: &Data, curves: &Curves) -> Vec<Figure> {
     let figures = [
         ttft::logarithmic(data, curves),
         ttft::linear(data, curves),
+        pairs::figure(data),
         ecdf::figure(data),
         order::figure(data),
         ladder::figure(data),

@@ -17,6 +17,7 @@ use super::data::Data;
 use super::model::Report;
 use super::table::{Cell, Table};
 use crate::chart::{DARK, Figure, LIGHT, escape};
+use crate::verdict::Claim;
 
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/page.js");
@@ -74,13 +75,39 @@ fn colours() -> String {
     )
 }
 
+/// The claim, its size, the trust block and the caveats, in this order.
 fn findings(report: &Report) -> String {
     let mut sentences = report.findings.iter().map(|finding| escape(finding));
     let first = sentences.next().map(|first| format!("<h2>{first}</h2>")).unwrap_or_default();
     let others: String = sentences.map(|other| format!("<p class=\"words\">{other}</p>")).collect();
+    let class = match report.claim {
+        Some(Claim::Helps) => " helps",
+        Some(Claim::Hurts) => " hurts",
+        Some(Claim::NoMaterialEffect | Claim::Inconclusive) | None => "",
+    };
+    let trust: String = report
+        .tables
+        .iter()
+        .filter(|table| is_trust(table))
+        .flat_map(|table| &table.rows)
+        .map(|row| pair(row))
+        .collect();
+    let trust = if trust.is_empty() { trust } else { format!("<dl class=\"trust\">{trust}</dl>") };
     let remarks: String = report.remarks.iter().map(|remark| format!("<li>{}</li>", escape(remark))).collect();
     let remarks = if remarks.is_empty() { remarks } else { format!("<ul class=\"caveats\">{remarks}</ul>") };
-    format!("<section class=\"verdict\" aria-label=\"result\">{first}{others}{remarks}</section>")
+    format!("<section class=\"verdict{class}\" aria-label=\"result\">{first}{others}{trust}{remarks}</section>")
+}
+
+/// More bytes than this, and a value takes a line of its own.
+const LONG: usize = 60;
+
+/// A row of keys and a value.
+fn pair(row: &[Cell]) -> String {
+    let (value, keys) = row.split_last().expect("a row has cells");
+    let keys: Vec<String> = keys.iter().map(|key| escape(&key.text())).collect();
+    let (key, value) = (keys.join(" "), value.text());
+    let class = if value.len() > LONG { " class=\"long\"" } else { "" };
+    format!("<div{class}><dt>{key}</dt><dd>{}</dd></div>", escape(&value))
 }
 
 /// Two figures of which one is the other on linear axes share a place, switched without a script.
@@ -114,8 +141,13 @@ fn switched(figure: &Figure, other: &Figure) -> String {
     )
 }
 
+/// All but the trust block, which stands under the claim.
 fn tables(tables: &[Table]) -> String {
-    tables.iter().map(table).collect()
+    tables.iter().filter(|table| !is_trust(table)).map(table).collect()
+}
+
+fn is_trust(table: &Table) -> bool {
+    table.name == "trust"
 }
 
 fn table(table: &Table) -> String {

@@ -18,6 +18,7 @@ pub fn write(report: &Report) -> String {
         "title": report.title,
         "findings": report.findings,
         "remarks": report.remarks,
+        "claim": report.claim.map(|claim| claim.to_string()),
         "tables": tables,
         "figures": report.figures.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>(),
         "conditions": conditions,

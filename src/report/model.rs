@@ -1,16 +1,17 @@
 //! The report before it has a format: sentences, tables, figures, conditions.
 
-use super::data::{Cell as Group, Data, Entry, arm_name};
+use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
 use super::{figures, units};
 use crate::chart::Figure;
-use crate::plan::Role;
+use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
 use crate::stats::curve::Crossing;
-use crate::stats::{quantile, sorted};
+use crate::stats::{quantile, robust, sorted};
+use crate::verdict::Claim;
 
 /// Everything a format may print.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What the reader must know beside it.
     pub remarks: Vec<String>,
+    /// The claim, where the rows are the pairs of one session.
+    pub claim: Option<Claim>,
     pub tables: Vec<Table>,
     pub figures: Vec<Figure>,
     /// What the logs say about how they came to be, each with its name.
@@ -39,6 +42,7 @@ impl Report {
             title: title(data),
             findings: findings(data, &judged, &effects, &curves.break_evens),
             remarks: remarks(data, &judged, &effects),
+            claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             figures: figures::all(data, &curves),
             conditions: data.logs.iter().flat_map(|log| conditions(data, log)).collect(),
@@ -47,8 +51,7 @@ impl Report {
 }
 
 fn title(data: &Data) -> String {
-    let names: Vec<&str> =
-        data.logs.iter().map(|log| if log.label.is_empty() { log.path.as_str() } else { &log.label }).collect();
+    let names: Vec<&str> = data.logs.iter().map(|log| log.label.as_str()).collect();
     format!("ttft: {}", names.join(", "))
 }
 
@@ -62,7 +65,7 @@ fn effects(data: &Data, judged: &[Judged]) -> Vec<Effect> {
 
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
 fn findings(data: &Data, judged: &[Judged], effects: &[Effect], break_evens: &[BreakEven]) -> Vec<String> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<String> = side_by_side(data).into_iter().collect();
     for log in 0..data.logs.len() {
         let verdicts = judged.iter().filter(|judged| judged.log == log).flat_map(Judged::findings);
         let before = findings.len();
@@ -73,13 +76,26 @@ fn findings(data: &Data, judged: &[Judged], effects: &[Effect], break_evens: &[B
         let mine: Vec<&Effect> = effects.iter().filter(|effect| effect.log == log).collect();
         let sentence = match mine.as_slice() {
             [] => no_effect(data, log),
-            [effect] => one_length(effect),
+            [effect] => effect.sentence(),
             [shortest, .., longest] => many_lengths(shortest, longest),
         };
         findings.push(named(data, log, &sentence));
         findings.extend(break_evens.iter().filter(|found| found.log == log).map(|f| named(data, log, &pays_from(f))));
     }
     findings
+}
+
+/// The logs' hits at the length they share, the soonest first.
+fn side_by_side(data: &Data) -> Option<String> {
+    let length = data.main_length()?;
+    let hits = data.cells().into_iter().filter(|cell| (cell.context_tokens, cell.arm) == (length, Arm::Hit));
+    let mut medians: Vec<(f64, usize)> =
+        hits.filter_map(|cell| Some((robust::median(&cell.times())?, cell.log))).collect();
+    medians.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let words: Vec<String> =
+        medians.iter().map(|(median, log)| format!("{} ({})", units::span(*median), data.logs[*log].label)).collect();
+    let all = words.join(", ");
+    (words.len() >= 2).then(|| format!("At {} tokens a hit has its first token after {all}.", units::count(length)))
 }
 
 fn named(data: &Data, log: usize, sentence: &str) -> String {
@@ -101,25 +117,6 @@ fn no_effect(data: &Data, log: usize) -> String {
         "There is nothing to compare ({only} was measured): median TTFT {} over {}.",
         units::span(median),
         plural(measured.len(), "sample")
-    )
-}
-
-fn one_length(effect: &Effect) -> String {
-    let Effect { cold, hit, ratio, .. } = effect;
-    let interval =
-        ratio.interval.map_or(String::new(), |i| format!(" [{} to {}]", units::ratio(i.low), units::ratio(i.high)));
-    let (size, word, money) = if ratio.value >= 1.0 {
-        (units::ratio(ratio.value), "sooner", "saved")
-    } else {
-        (units::ratio(1.0 / ratio.value), "later", "lost")
-    };
-    // The interval is the ratio's, cold over hit; a reciprocal would be written beside another number.
-    let interval = if ratio.value >= 1.0 { interval } else { String::new() };
-    format!(
-        "A hit had its first token {size}{interval} {word} than cold: {} instead of {}, {} {money}.",
-        units::span(hit.median),
-        units::span(cold.median),
-        units::span(effect.saved().abs())
     )
 }
 
@@ -164,7 +161,11 @@ fn pays_from(found: &BreakEven) -> String {
 const FEW: usize = 6;
 
 fn remarks(data: &Data, judged: &[Judged], effects: &[Effect]) -> Vec<String> {
-    let mut remarks: Vec<String> = data.logs.iter().flat_map(|log| log.remarks.iter().cloned()).collect();
+    let mut remarks = Vec::new();
+    for (log, of) in data.logs.iter().enumerate() {
+        let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
+        remarks.extend(cut.map(|sentence| named(data, log, &sentence)));
+    }
     remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {
         remarks.push(
@@ -273,7 +274,7 @@ fn fit_table(data: &Data, curves: &Curves) -> Table {
             Cell::Words(arm_name(fit.arm).into()),
             Cell::known(fit.curve.coefficients.first().copied(), Cell::Time),
             Cell::known(per_token, |ns| Cell::Count((1e9 / ns).round() as u64)),
-            Cell::known(pays_from.filter(|_| fit.arm == crate::plan::Arm::Hit), |n| Cell::Count(n.round() as u64)),
+            Cell::known(pays_from.filter(|_| fit.arm == Arm::Hit), |n| Cell::Count(n.round() as u64)),
         ]
     };
     let rows = curves.fits.iter().map(|fit| labelled(data, fit.log, row(fit))).collect();
@@ -335,8 +336,15 @@ fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell> {
     row
 }
 
-fn conditions(data: &Data, log: &super::data::Log) -> Vec<(String, String)> {
-    let name = |key: &str| if data.is_labelled() { format!("{} {key}", log.label) } else { key.to_string() };
-    let own = [("log".to_string(), log.path.clone())];
-    own.iter().chain(&log.conditions).map(|(key, value)| (name(key), value.clone())).collect()
+fn conditions(data: &Data, log: &Log) -> Vec<(String, String)> {
+    let many = log.conditions.len() > 1;
+    let name = |at: usize, key: &str| {
+        let label = if data.is_labelled() { format!("{} ", log.label) } else { String::new() };
+        let session = if many { format!("session {} ", at + 1) } else { String::new() };
+        format!("{label}{session}{key}")
+    };
+    let sessions = log.conditions.iter().enumerate();
+    sessions
+        .flat_map(|(at, of)| of.iter().map(|(key, value)| (name(at, key), value.clone())).collect::<Vec<_>>())
+        .collect()
 }

@@ -6,59 +6,83 @@ use flate2::read::GzDecoder;
 
 use super::compare::{Compared, Mismatch};
 use super::data::Data;
-use super::fixture::{classic, entry, failed, only, sweep, verify};
+use super::fixture::{classic, data, failed, jsonl, only, pairs, row, sweep, verify};
 use super::*;
 use crate::exit::Exit;
 use crate::plan::Arm;
+use crate::record::Row;
 use crate::sample::Outcome;
 
-fn pair() -> Data {
-    only(vec![entry(0, 32_000, Arm::Cold, 1.0), entry(1, 32_000, Arm::Hit, 1.0)])
+fn pair() -> Vec<Row> {
+    vec![row(1, 32_000, Arm::Cold, 1.0), row(2, 32_000, Arm::Hit, 1.0)]
 }
 
-fn unnamed_sweep(repeats: usize) -> Data {
-    only(sweep("sweep", repeats, 1.0, 0).entries)
+fn classic_run() -> Data {
+    only(&pair())
 }
 
 fn three() -> Data {
-    let (vllm, lmcache) = (sweep("vllm", 3, 1.0, 0), sweep("lmcache", 3, 0.4, 60));
-    Data { logs: vec![vllm, lmcache, sweep("sglang", 3, 1.8, 120)] }
+    let log = |name, hit_speed| (name, jsonl(&sweep(name, 3, hit_speed)));
+    data(&[log("vllm", 1.0), log("lmcache", 0.4), log("sglang", 1.8)])
 }
 
 #[test]
 fn the_text_of_a_classic_run() {
-    insta::assert_snapshot!(text::write(&Report::of(&pair())));
+    insta::assert_snapshot!(text::write(&Report::of(&classic_run())));
 }
 
 #[test]
 fn the_text_of_a_sweep() {
-    insta::assert_snapshot!(text::write(&Report::of(&unnamed_sweep(6))));
+    insta::assert_snapshot!(text::write(&Report::of(&only(&sweep("sweep", 6, 1.0)))));
 }
 
 #[test]
 fn the_text_of_a_verify_run() {
-    insta::assert_snapshot!(text::write(&Report::of(&only(verify(1.0).entries))));
+    insta::assert_snapshot!(text::write(&Report::of(&only(&verify(1.0)))));
+}
+
+#[test]
+fn a_cache_that_is_slower_than_computing_is_said_to_hurt() {
+    let report = Report::of(&only(&pairs(40, 0.05)));
+    assert!(report.findings[0].starts_with("HURTS "), "{:?}", report.findings);
+    assert_eq!(report.claim, Some(crate::verdict::Claim::Hurts));
+}
+
+#[test]
+fn a_log_that_is_cut_is_read_up_to_there_and_says_so() {
+    let text = jsonl(&pair());
+    let cut = data(&[("cut", text[..text.len() - 40].to_string())]);
+    let report = Report::of(&cut);
+    assert_eq!(cut.entries().count(), 1);
+    assert_eq!(report.remarks[0], "The log ends in the middle of line 2; it was read up to there.");
+}
+
+#[test]
+fn a_classic_row_begins_a_session_where_its_number_does_not_grow() {
+    let twice = classic(&pair()).repeat(2);
+    let sessions: Vec<usize> = data(&[("twice", twice)]).entries().map(|(_, entry)| entry.session).collect();
+    assert_eq!(sessions, [0, 0, 1, 1]);
 }
 
 #[test]
 fn the_markdown_of_a_classic_run() {
-    insta::assert_snapshot!(markdown::write(&Report::of(&pair())));
+    insta::assert_snapshot!(markdown::write(&Report::of(&classic_run())));
 }
 
 #[test]
 fn the_json_of_a_classic_run() {
-    insta::assert_snapshot!(json::write(&Report::of(&pair())));
+    insta::assert_snapshot!(json::write(&Report::of(&classic_run())));
 }
 
 #[test]
 fn the_csv_of_a_classic_run_and_of_one_in_three_keys() {
-    let rows = [pair(), only(pair().logs.remove(0).entries.into_iter().map(classic).collect())];
+    let rows = [classic_run(), data(&[("classic", classic(&pair()))])];
     insta::assert_snapshot!(rows.iter().map(csv::write).collect::<String>());
 }
 
 #[test]
 fn no_line_of_the_text_is_wider_than_80_columns() {
-    for data in [pair(), unnamed_sweep(2), three(), only(verify(1.0).entries)] {
+    for data in [classic_run(), only(&sweep("sweep", 2, 1.0)), only(&pairs(20, 1.0)), three()] {
         for line in text::write(&Report::of(&data)).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
@@ -74,14 +98,14 @@ fn the_same_rows_make_the_same_report() {
 #[test]
 fn the_fit_finds_the_break_even_that_the_rows_were_made_with() {
     // 20 ms + 80 us n + 2 ns n^2 = 30 ms + 10 us n at n = 142.3.
-    let finding = &Report::of(&unnamed_sweep(10)).findings[1];
+    let finding = &Report::of(&only(&sweep("sweep", 10, 1.0))).findings[1];
     let tokens: f64 = finding.split(' ').nth(7).and_then(|word| word.parse().ok()).expect("a length");
     assert!((tokens / 142.3 - 1.0).abs() < 0.1, "{finding}");
 }
 
 #[test]
 fn a_run_without_a_hit_says_that_there_is_nothing_to_compare() {
-    let report = Report::of(&only(vec![entry(0, 1_000, Arm::Cold, 1.0)]));
+    let report = Report::of(&only(&[row(1, 1_000, Arm::Cold, 1.0)]));
     assert_eq!(
         report.findings,
         ["There is nothing to compare (only cold was measured): median TTFT 102 ms over 1 sample."]
@@ -91,12 +115,12 @@ fn a_run_without_a_hit_says_that_there_is_nothing_to_compare() {
 #[test]
 fn a_run_of_failures_lists_them_by_kind_and_claims_nothing() {
     let refused = |status| Outcome::Rejected { status, message: "slow down".into() };
-    let entries = vec![
-        failed(entry(0, 1_000, Arm::Cold, 1.0), refused(429)),
-        failed(entry(1, 1_000, Arm::Hit, 1.0), refused(503)),
-        failed(entry(2, 1_000, Arm::Hit, 1.0), Outcome::NoToken),
+    let rows = [
+        failed(row(1, 1_000, Arm::Cold, 1.0), refused(429)),
+        failed(row(2, 1_000, Arm::Hit, 1.0), refused(503)),
+        failed(row(3, 1_000, Arm::Hit, 1.0), Outcome::NoToken),
     ];
-    let report = Report::of(&only(entries));
+    let report = Report::of(&only(&rows));
     assert_eq!(report.findings, ["Nothing usable was measured: 3 requests, none with a first token."]);
     assert!(report.figures.is_empty());
     insta::assert_snapshot!(text::write(&report));
@@ -117,12 +141,11 @@ fn the_page_hands_out_exactly_the_rows() {
 #[test]
 fn nothing_in_a_log_becomes_markup() {
     const HOSTILE: &str = "</code></script><script>alert(1)</script><img src=x onerror=alert(1)>'\"&";
-    let mut data = Data { logs: vec![sweep(HOSTILE, 1, 1.0, 0), sweep("plain", 1, 1.0, 20)] };
-    data.logs[0].path = HOSTILE.into();
-    data.logs[0].remarks.push(HOSTILE.into());
-    data.logs[0].conditions.push((HOSTILE.into(), HOSTILE.into()));
-    data.logs[0].entries[0] = failed(data.logs[0].entries[0].clone(), Outcome::ServerError { message: HOSTILE.into() });
-    data.logs[0].entries[1].raw = format!("{{\"x\":{HOSTILE:?}}}");
+    let mut rows = sweep("sweep", 1, 1.0);
+    rows[0] = failed(rows[0].clone(), Outcome::ServerError { message: HOSTILE.into() });
+    rows[1].sample.finish_reason = Some(HOSTILE.into());
+    let mut data = data(&[(HOSTILE, jsonl(&rows)), ("plain", jsonl(&rows))]);
+    data.logs[0].conditions.push(vec![(HOSTILE.into(), HOSTILE.into())]);
     let report = Report::of(&data);
     let page = html::write(&report, &data);
     assert_eq!(page.matches("<script").count(), 1, "the page's own");
@@ -135,7 +158,7 @@ fn nothing_in_a_log_becomes_markup() {
 #[test]
 fn the_script_of_the_page_is_the_one_its_policy_admits() {
     use sha2::{Digest, Sha256};
-    let page = html::write(&Report::of(&pair()), &pair());
+    let page = html::write(&Report::of(&classic_run()), &classic_run());
     let script = page.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>")).expect("a script").0;
     assert!(page.contains(&format!("script-src 'sha256-{}'", BASE64.encode(Sha256::digest(script)))));
 }
@@ -143,7 +166,7 @@ fn the_script_of_the_page_is_the_one_its_policy_admits() {
 #[test]
 fn a_thousand_samples_make_a_page_of_3_megabytes_at_most_and_ten_thousand_of_15() {
     for (repeats, samples, megabytes) in [(50, 1_000, 3), (500, 10_000, 15)] {
-        let data = unnamed_sweep(repeats);
+        let data = only(&sweep("sweep", repeats, 1.0));
         assert_eq!(data.entries().count(), samples);
         let page = html::write(&Report::of(&data), &data);
         assert!(page.len() <= megabytes * 1_000_000, "{samples} samples: {} bytes", page.len());
@@ -152,9 +175,7 @@ fn a_thousand_samples_make_a_page_of_3_megabytes_at_most_and_ten_thousand_of_15(
 
 /// Two logs of 4,096 tokens, the second's hits `speed` times as quick.
 fn before_and_after(speed: f64) -> Data {
-    let (mut before, mut after) = (verify(1.0), verify(speed));
-    (before.label, after.label) = ("before".into(), "after".into());
-    Data { logs: vec![before, after] }
+    data(&[("before", jsonl(&verify(1.0))), ("after", jsonl(&verify(speed)))])
 }
 
 #[test]
@@ -173,8 +194,8 @@ fn a_comparison_names_what_changed_and_by_how_much() {
 #[test]
 fn logs_of_two_models_or_without_a_common_length_are_not_compared() {
     let mut data = before_and_after(1.0);
-    data.logs[0].conditions.push(("model".into(), "a".into()));
-    data.logs[1].conditions.push(("model".into(), "b".into()));
+    data.logs[0].conditions.push(vec![("model".into(), "a".into())]);
+    data.logs[1].conditions.push(vec![("model".into(), "b".into())]);
     let compared = Compared::of(&data);
     assert_eq!(compared.mismatches, [Mismatch::OtherModel { before: "a".into(), after: "b".into() }]);
     assert_eq!(compared.exit(Some(0.05)), Exit::Inconclusive);
@@ -188,8 +209,8 @@ fn logs_of_two_models_or_without_a_common_length_are_not_compared() {
 #[test]
 fn other_stamps_and_unproved_cold_are_named_as_reserves() {
     let mut data = before_and_after(1.0);
-    data.logs[0].conditions.push(("stamps".into(), "kernel".into()));
-    data.logs[1].conditions.push(("stamps".into(), "read".into()));
+    data.logs[0].conditions.push(vec![("stamps".into(), "kernel".into())]);
+    data.logs[1].conditions.push(vec![("stamps".into(), "read".into())]);
     for entry in &mut data.logs[1].entries {
         entry.sample.as_mut().unwrap().usage = None;
     }

@@ -17,7 +17,7 @@ pub fn write(report: &Report) -> String {
     let mut parts: Vec<String> = vec![report.findings.iter().map(|finding| wrap(finding, "")).collect()];
     parts.extend(report.tables.iter().filter(|table| !table.is_detail).map(table));
     let shown = |name: &&str| report.figures.iter().find(|figure: &&Figure| figure.name == **name);
-    parts.extend(SHOWN.iter().find_map(|name| shown(name)).map(|figure| figure.blocks(WIDTH)));
+    parts.extend(SHOWN.iter().find_map(shown).map(|figure| figure.blocks(WIDTH)));
     parts.push(report.remarks.iter().map(|remark| wrap(remark, "note: ")).collect());
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
@@ -55,7 +55,7 @@ fn table(table: &Table) -> String {
 
 /// `text` in lines of at most 80 columns, the first beginning with `head`, the others indented as far.
 fn wrap(text: &str, head: &str) -> String {
-    let indent = " ".repeat(head.len());
+    let indent = " ".repeat(columns(head));
     let mut lines = vec![head.to_string()];
     for word in printable(text).split_whitespace() {
         let line = lines.last_mut().expect("there is always a line");

@@ -4,6 +4,7 @@
 //! `1.24 s`. Counts are grouped by thousands in tables (`120,938`) and shortened on axes (`121k`).
 
 use crate::clock::Nanos;
+use crate::stats::Estimate;
 
 const SECOND: f64 = 1e9;
 const MILLISECOND: f64 = 1e6;
@@ -56,6 +57,12 @@ pub fn count_tick(value: f64, _largest: f64) -> String {
 /// `5.30x`.
 pub fn ratio(ratio: f64) -> String {
     format!("{}x", significant(ratio))
+}
+
+/// `5.30x [5.10x to 5.52x]`.
+pub fn estimate(ratio: Estimate) -> String {
+    let interval = ratio.interval.map(|i| format!(" [{} to {}]", self::ratio(i.low), self::ratio(i.high)));
+    self::ratio(ratio.value) + &interval.unwrap_or_default()
 }
 
 /// A tick of an axis of ratios: `1.5x`.

@@ -8,6 +8,7 @@ use super::table::{Cell, Column, Table};
 use super::units;
 use crate::sample::Sample;
 use crate::stats::Estimate;
+use crate::stats::looks::Rule;
 use crate::verdict::{self, Claim, Proof, Verdict};
 
 /// A session's verdict and where it was measured.
@@ -55,7 +56,11 @@ impl Judged {
                 let saved = comparison.saved_ns();
                 let change = units::time(saved.unsigned_abs());
                 let saved = if saved >= 0 { format!("{change} saved") } else { format!("{change} lost") };
-                format!("{claim} {}: {cold} cold, {hit} on a hit, {saved}.{}", ratio(comparison.ratio), advice(claim))
+                format!(
+                    "{claim} {}: {cold} cold, {hit} on a hit, {saved}.{}",
+                    units::estimate(comparison.ratio),
+                    advice(claim)
+                )
             }
         };
         vec![claim, format!("Grade {}: {}.", verdict.grade.letter, verdict.grade.reason)]
@@ -82,14 +87,18 @@ impl Judged {
         }
         rows.push(("cold proof", cold_proof(trust.cold_proof, trust.template_tokens)));
         rows.push(("hit proof", hit_proof(trust.hit_proof, trust.hits, trust.replays)));
-        rows.extend(among_hits.map(|among| ("among hits", ratio(among))));
+        rows.extend(among_hits.map(|among| ("among hits", units::estimate(among))));
         rows.push((
             "A/A control",
             match control {
                 None => "not completed".into(),
                 Some(control) => {
                     let word = if control.is_passed() { "passed" } else { "failed" };
-                    format!("{word}: {}, new against new, {} pairs", ratio(as_ratio(control.shift)), control.pairs)
+                    format!(
+                        "{word}: {}, new against new, {} pairs",
+                        units::estimate(as_ratio(control.shift)),
+                        control.pairs
+                    )
                 }
             },
         ));
@@ -108,7 +117,7 @@ impl Judged {
 }
 
 /// The rule that a log's conditions name; the usual one where they name none.
-fn rule_of(log: &Log) -> crate::stats::looks::Rule {
+pub(super) fn rule_of(log: &Log) -> Rule {
     log.rule.clone().unwrap_or_else(|| verdict::rule(usize::MAX, verdict::PRECISION))
 }
 
@@ -137,11 +146,6 @@ fn hit_proof(proof: Proof, hits: Option<usize>, replays: usize) -> String {
         (_, Some(_)) => format!("none: 0 of {replays} replays hit by the server's count"),
         (_, None) => "none".into(),
     }
-}
-
-fn ratio(estimate: Estimate) -> String {
-    let interval = estimate.interval.map(|i| format!(" [{} to {}]", units::ratio(i.low), units::ratio(i.high)));
-    units::ratio(estimate.value) + &interval.unwrap_or_default()
 }
 
 fn drift(per_minute: Estimate) -> String {

@@ -65,9 +65,11 @@
     // The browser's own tooltip would cover ours.
     if (title) { dot.setAttribute("aria-label", title.textContent); title.remove(); }
     dot.classList.add("here");
-    const lines = (dot.getAttribute("aria-label") || "").split("; ");
+    const [first, ...others] = (dot.getAttribute("aria-label") || "").split("; ");
     const head = document.createElement("strong");
-    head.textContent = lines.shift();
+    head.textContent = first;
+    const words = document.createElement("p");
+    words.textContent = others.join(" \u00b7 ");
     const table = document.createElement("table");
     const add = (name, value) => {
       const row = table.insertRow();
@@ -77,10 +79,9 @@
     let row = {};
     try { row = JSON.parse((await rows)[dot.dataset.row]); } catch { /* a dot that is not one line of the log */ }
     if (dot !== here) return;
-    for (const line of lines) add("", line);
     if (Number.isFinite(row.sent_ns)) stamps(row).forEach(pair => add(...pair));
     facts(row).forEach(pair => add(...pair));
-    tip.replaceChildren(head, table);
+    tip.replaceChildren(head, words, table);
     tip.hidden = false;
     const at = dot.getBoundingClientRect();
     const left = Math.max(8, Math.min(at.right + 12, innerWidth - tip.offsetWidth - 8));
