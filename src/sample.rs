@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 use crate::plan::{Arm, Role};
 use crate::wire::chat::{Timings, Usage};
+use crate::wire::metrics::Counters;
 
 /// One request as it went.
 ///
@@ -38,6 +39,9 @@ pub struct Sample {
     pub usage: Option<Usage>,
     #[serde(default)]
     pub timings: Option<Timings>,
+    /// What the server's counters moved by around this request, where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
     #[serde(default)]
     pub finish_reason: Option<String>,
     /// The generated text, where a command compares answers.
@@ -51,9 +55,25 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Prompt tokens that came from a cache, by the server's own word.
+    /// Prompt tokens that came from a cache, by the server's own word: in the answer, else by its counters.
     pub fn cached_tokens(&self) -> Option<u64> {
+        self.answered_cached_tokens().or_else(|| self.counted_cached_tokens())
+    }
+
+    /// As the answer itself says.
+    pub fn answered_cached_tokens(&self) -> Option<u64> {
         self.usage.and_then(|u| u.cached_tokens).or(self.timings.and_then(|t| t.cache_n))
+    }
+
+    /// As the counters say, when no other request moved them.
+    pub fn counted_cached_tokens(&self) -> Option<u64> {
+        self.counters?.cached_of(self.prompt_tokens()?)
+    }
+
+    /// Whether the counters moved by more than this request.
+    pub fn has_company(&self) -> bool {
+        let queried = self.counters.and_then(|counters| counters.queried_tokens);
+        queried.zip(self.prompt_tokens()).is_some_and(|(queried, own)| queried > own)
     }
 
     /// The prompt's length in tokens, by the server's own word.

@@ -8,6 +8,7 @@
 //! that was not cold, voids the run whatever the ratio.
 
 mod caveat;
+mod doubt;
 mod trust;
 
 pub use caveat::Caveat;
@@ -99,9 +100,9 @@ impl Verdict {
             trust,
             caveats: Vec::new(),
             grade: Grade::of(&[]),
-            not_identified: trust::NOT_IDENTIFIED.to_vec(),
+            not_identified: trust::not_identified(samples),
         };
-        verdict.caveats = caveat::of(&verdict, samples, &pairs, rule);
+        verdict.caveats = doubt::all(&verdict, samples, &pairs, rule);
         verdict.grade = Grade::of(&verdict.caveats);
         verdict
     }

@@ -82,6 +82,9 @@ pub struct Conditions {
     pub nonce: Nonce,
     pub prompt: Option<String>,
     pub max_tokens: u64,
+    /// When a session that measures pairs was to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleNote>,
     /// The error of this very client as measured before the run; null where it was not.
     pub selftest: Option<SelfTest>,
 }
@@ -95,6 +98,15 @@ pub struct DocumentNote {
     pub asked_tokens: u64,
     /// What counted the tokens.
     pub counted_by: String,
+}
+
+/// The rule of a session that measures pairs, from which its verdict is computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RuleNote {
+    /// The last look.
+    pub max_pairs: u64,
+    /// The half width of the interval that was asked for: 0.05 is 5 %.
+    pub precision: f64,
 }
 
 /// How far off the client's own stamps were, against a server of known truth.

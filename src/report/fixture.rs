@@ -53,6 +53,7 @@ pub fn row(run_index: u64, context_tokens: u64, arm: Arm, speed: f64) -> Row {
         first_token_shared: false,
         usage: Some(usage),
         timings: None,
+        counters: None,
         finish_reason: Some("length".into()),
         answer: None,
         body_bytes: context_tokens * 5,

@@ -134,6 +134,9 @@ fn cold_proof(proof: Proof, template_tokens: u64) -> String {
         Proof::CachedTokens => {
             format!("the server's count: no more cached than the template, {template_tokens} tokens")
         }
+        Proof::Counters => {
+            format!("the server's counters: no more cached than the template, {template_tokens} tokens")
+        }
         Proof::Timing => "timing: cold takes longer".into(),
         Proof::None => "none".into(),
     }
@@ -142,6 +145,7 @@ fn cold_proof(proof: Proof, template_tokens: u64) -> String {
 fn hit_proof(proof: Proof, hits: Option<usize>, replays: usize) -> String {
     match (proof, hits) {
         (Proof::CachedTokens, Some(hits)) => format!("the server's count: {hits} of {replays} replays hit"),
+        (Proof::Counters, Some(hits)) => format!("the server's counters: {hits} of {replays} replays hit"),
         (Proof::Timing, _) => "timing: a replay takes less".into(),
         (_, Some(_)) => format!("none: 0 of {replays} replays hit by the server's count"),
         (_, None) => "none".into(),

@@ -21,11 +21,24 @@ const TIMING_ALPHA: f64 = 0.01;
 const DRIFT_ALPHA: f64 = 0.01;
 
 /// Questions that pairs sent one after the other leave open, whatever they show.
-pub(super) const NOT_IDENTIFIED: [&str; 3] = [
-    "the effect under load (ttft load)",
-    "the effect at other context lengths (ttft sweep)",
-    "whether other clients' traffic shared the cache",
-];
+const ALWAYS_OPEN: [&str; 2] =
+    ["the effect under load (ttft load)", "the effect at other context lengths (ttft sweep)"];
+
+/// What a session leaves open.
+pub(super) fn not_identified(samples: &[Sample]) -> Vec<&'static str> {
+    let knows_tiers = |s: &Sample| {
+        s.usage.is_some_and(|usage| usage.external_cached_tokens.or(usage.host_cached_tokens).is_some())
+            || s.counters.is_some_and(|counters| counters.external_cached_tokens.is_some())
+    };
+    let mut open = ALWAYS_OPEN.to_vec();
+    if !samples.iter().any(|s| s.counters.is_some_and(|counters| counters.is_told())) {
+        open.push("whether other clients used the server meanwhile");
+    }
+    if !samples.iter().any(knows_tiers) {
+        open.push("which tier of the cache answered");
+    }
+    open
+}
 
 /// The trust block.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +61,10 @@ pub struct Trust {
 /// How it is known that a document came from the cache, or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// The server counts cached tokens.
+    /// The server counts cached tokens in its answers.
     CachedTokens,
+    /// The server's counters moved by this request alone.
+    Counters,
     /// The two arms differ in time.
     Timing,
     None,
@@ -69,7 +84,9 @@ impl Trust {
         let minutes: Vec<f64> = counted.iter().map(|p| p.cold.stamps.sent_ns.unwrap_or(0) as f64 / MINUTE_NS).collect();
         let noisier = |of: fn(&[f64]) -> Option<f64>| of(&cold).zip(of(&hit)).map(|(c, h)| c.max(h));
         // Some servers leave the count out where it is zero: one count in a session says that the server counts.
-        let counts = samples.iter().any(|s| s.cached_tokens().is_some());
+        let answers = samples.iter().any(|s| s.answered_cached_tokens().is_some());
+        let counts = answers || samples.iter().any(|s| s.counted_cached_tokens().is_some());
+        let by_count = if answers { Proof::CachedTokens } else { Proof::Counters };
         let hits = counted.iter().filter(|pair| came_from_cache(pair.other) == Some(true)).count();
         let by_timing = if differs(&cold, &hit) { Proof::Timing } else { Proof::None };
         Trust {
@@ -79,10 +96,10 @@ impl Trust {
                 value: slope.value.exp_m1(),
                 interval: slope.interval.map(|interval| interval.map(f64::exp_m1)),
             }),
-            cold_proof: if counts { Proof::CachedTokens } else { by_timing },
+            cold_proof: if counts { by_count } else { by_timing },
             hit_proof: match (counts, hits) {
                 (true, 0) => Proof::None,
-                (true, _) => Proof::CachedTokens,
+                (true, _) => by_count,
                 (false, _) => by_timing,
             },
             hits: counts.then_some(hits),
@@ -113,6 +130,7 @@ impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Proof::CachedTokens => "cached_tokens",
+            Proof::Counters => "counters",
             Proof::Timing => "timing",
             Proof::None => "none",
         })

@@ -8,5 +8,6 @@ pub mod body;
 pub mod chat;
 pub mod http1;
 pub mod limits;
+pub mod metrics;
 pub mod refusal;
 pub mod sse;

@@ -9,6 +9,7 @@ use ttft::sim::prompt::{Prompt, Segment};
 use ttft::verdict::{self, Verdict};
 use ttft::verify::{Design, Probe, Step, Verify};
 use ttft::wire::chat::Usage;
+use ttft::wire::metrics::Counters;
 
 pub const TEMPLATE_TOKENS: u64 = 20;
 pub const DOCUMENT_TOKENS: u64 = 4_096;
@@ -34,6 +35,8 @@ pub struct Server {
     pub cost: Cost,
     pub noise: Noise,
     pub counts: Counts,
+    /// Whether it has counters, and how many tokens of others move them between two requests.
+    pub counters: Option<u64>,
     /// The model says something else when it is served from the cache.
     pub answers_change: bool,
     /// Every so many requests fail.
@@ -65,6 +68,7 @@ impl Server {
             cost,
             noise: Noise::new(noise, seed),
             counts: Counts::Truly,
+            counters: None,
             answers_change: false,
             fails_every: None,
             now: 0,
@@ -118,6 +122,11 @@ impl Server {
             first_token_shared: false,
             usage: Some(Usage { prompt_tokens: Some(tokens), cached_tokens, ..Usage::default() }),
             timings: None,
+            counters: self.counters.map(|foreign| Counters {
+                queried_tokens: Some(tokens + foreign),
+                local_cached_tokens: Some(found.total()),
+                external_cached_tokens: None,
+            }),
             finish_reason: None,
             answer: Some(if changed { "It" } else { "The" }.to_owned()),
             body_bytes: 5 * tokens,

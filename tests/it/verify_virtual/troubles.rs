@@ -50,6 +50,29 @@ fn a_server_that_does_not_count_is_judged_by_the_clock_and_told_so() {
 }
 
 #[test]
+fn counters_prove_hits_where_answers_do_not_count() {
+    let verdict = verdict_of(&mut Server { counts: Counts::Never, counters: Some(0), ..Server::good() }, 1);
+    assert_eq!((verdict.claim, verdict.grade.letter), (Claim::Helps, 'A'));
+    assert_eq!((verdict.trust.cold_proof, verdict.trust.hit_proof), (Proof::Counters, Proof::Counters));
+    assert_eq!(verdict.trust.hits, Some(verdict.trust.replays));
+}
+
+#[test]
+fn counters_that_others_move_prove_nothing_and_the_others_are_named() {
+    let verdict = verdict_of(&mut Server { counts: Counts::Never, counters: Some(1_000), ..Server::good() }, 1);
+    assert_eq!((verdict.claim, verdict.grade.letter), (Claim::Helps, 'C'));
+    assert_eq!((verdict.trust.hit_proof, verdict.trust.hits), (Proof::Timing, None));
+    assert!(has(&verdict, |c| matches!(c, Caveat::Company { requests: 40.. })), "{:?}", verdict.caveats);
+}
+
+#[test]
+fn counters_that_contradict_the_answers_are_shown() {
+    let verdict = verdict_of(&mut Server { counts: Counts::Zero, counters: Some(0), ..Server::good() }, 1);
+    assert!(has(&verdict, |c| matches!(c, Caveat::CountsDisagree { requests: 10.. })), "{:?}", verdict.caveats);
+    assert_eq!(verdict.grade.letter, 'C');
+}
+
+#[test]
 fn a_server_that_counts_everything_as_cached_is_stopped_within_three_requests() {
     let mut server = Server { counts: Counts::Everything, ..Server::good() };
     let design = design(160, 1);

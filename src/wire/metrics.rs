@@ -1,0 +1,123 @@
+//! The cache counters of a `/metrics` page, in the Prometheus text format.
+//!
+//! ```text
+//! page = *( comment | sample )
+//! sample = name [ "{" labels "}" ] value [ timestamp ]
+//! ```
+//! A counter with several label sets (one for each engine) is summed. Client libraries append `_total` to a counter's
+//! name or do not; both are the same. Absent is `None` and never 0.
+
+use serde::{Deserialize, Serialize};
+
+/// Prompt tokens that a server has counted since it started or, as a difference, between two pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Counters {
+    /// Looked up in the engine's own cache: the prompts' lengths.
+    pub queried_tokens: Option<u64>,
+    /// Found there.
+    pub local_cached_tokens: Option<u64>,
+    /// Found outside the engine, in LMCache for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_cached_tokens: Option<u64>,
+}
+
+/// Names for each counter, the first that a page has counts: vLLM, vLLM before V1, SGLang.
+const QUERIED: [&str; 3] = ["vllm:prefix_cache_queries", "vllm:gpu_prefix_cache_queries", "sglang:prompt_tokens"];
+const LOCAL: [&str; 3] = ["vllm:prefix_cache_hits", "vllm:gpu_prefix_cache_hits", "sglang:cached_tokens"];
+/// vLLM's own count of what its connector found, else LMCache's.
+const EXTERNAL: [&str; 2] = ["vllm:external_prefix_cache_hits", "lmcache:num_hit_tokens"];
+
+impl Counters {
+    /// Reads a page; whatever is no counter of a cache is passed over.
+    pub fn parse(page: &str) -> Counters {
+        let sum = |name: &str| {
+            let values = page.lines().filter_map(sample).filter(|(found, _)| *found == name).map(|(_, value)| value);
+            values.reduce(|sum, value| sum + value).map(|sum| sum as u64)
+        };
+        let first = |names: &[&str]| names.iter().find_map(|name| sum(name));
+        Counters {
+            queried_tokens: first(&QUERIED),
+            local_cached_tokens: first(&LOCAL),
+            external_cached_tokens: first(&EXTERNAL),
+        }
+    }
+
+    /// What was counted since `before`. A counter that went backwards was reset, and says nothing.
+    pub fn since(&self, before: &Counters) -> Counters {
+        let since = |now: Option<u64>, then: Option<u64>| now?.checked_sub(then?);
+        Counters {
+            queried_tokens: since(self.queried_tokens, before.queried_tokens),
+            local_cached_tokens: since(self.local_cached_tokens, before.local_cached_tokens),
+            external_cached_tokens: since(self.external_cached_tokens, before.external_cached_tokens),
+        }
+    }
+
+    /// Whether there is anything to go by.
+    pub fn is_told(&self) -> bool {
+        self.queried_tokens.is_some() && self.local_cached_tokens.is_some()
+    }
+
+    /// As a difference around one request of `prompt_tokens`: what of it was cached anywhere; `None` when the counters
+    /// moved by anything else than this request, so that others must have used the server.
+    pub fn cached_of(&self, prompt_tokens: u64) -> Option<u64> {
+        let is_alone = self.queried_tokens? == prompt_tokens;
+        let cached = self.local_cached_tokens? + self.external_cached_tokens.unwrap_or(0);
+        is_alone.then_some(cached)
+    }
+}
+
+/// A line's name, without `_total`, and value.
+fn sample(line: &str) -> Option<(&str, f64)> {
+    let line = line.trim();
+    let end = line.find(|c: char| c == '{' || c.is_whitespace())?;
+    let (name, rest) = line.split_at(end);
+    // A label's value may hold a brace, but the labels end at the last one.
+    let rest = rest.rfind('}').map_or(rest, |at| &rest[at + 1..]);
+    let value = rest.split_whitespace().next()?.parse().ok().filter(|value: &f64| value.is_finite())?;
+    (!name.starts_with('#')).then(|| (name.strip_suffix("_total").unwrap_or(name), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "\
+# HELP vllm:prefix_cache_queries_total Prefix cache queries, in tokens.
+# TYPE vllm:prefix_cache_queries_total counter
+vllm:prefix_cache_queries_total{engine=\"0\",model_name=\"a}b\"} 1000.0
+vllm:prefix_cache_queries_total{engine=\"1\",model_name=\"a}b\"} 2.0e3
+vllm:prefix_cache_hits_total{engine=\"0\"} 512 1700000000
+vllm:external_prefix_cache_hits_total 256
+vllm:prompt_tokens_total 7
+";
+
+    #[test]
+    fn counters_are_summed_over_engines_with_and_without_total() {
+        let told =
+            Counters { queried_tokens: Some(3_000), local_cached_tokens: Some(512), external_cached_tokens: Some(256) };
+        assert_eq!(Counters::parse(PAGE), told);
+        assert_eq!(Counters::parse(&PAGE.replace("_total", "")), told);
+        assert_eq!(Counters::parse(&PAGE.replace('\n', "\r\n")), told);
+    }
+
+    #[test]
+    fn a_page_without_them_tells_nothing() {
+        for page in
+            ["", "# nothing", "<html>{}</html>", "vllm:prefix_cache_hits_total", "vllm:prefix_cache_hits_total NaN"]
+        {
+            assert!(!Counters::parse(page).is_told(), "{page}");
+        }
+    }
+
+    #[test]
+    fn a_difference_belongs_to_a_request_only_when_nothing_else_moved_it() {
+        let before = Counters::parse(PAGE);
+        let after =
+            Counters { queried_tokens: Some(3_100), local_cached_tokens: Some(560), external_cached_tokens: Some(288) };
+        let moved = after.since(&before);
+        assert_eq!(moved.cached_of(100), Some(80));
+        assert_eq!(moved.cached_of(99), None, "others used the server");
+        assert_eq!(before.since(&after), Counters::default(), "a restarted server");
+    }
+}
