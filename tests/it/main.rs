@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
 mod hub;
+mod report;
 mod sim;
 mod verify_virtual;
