@@ -20,6 +20,7 @@
 //! was not taken is `None`, never 0, and a request that failed is an [`sample::Outcome`], never a log line.
 
 pub mod chart;
+pub mod cli;
 pub mod clock;
 pub mod document;
 pub mod exit;
