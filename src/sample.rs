@@ -99,6 +99,9 @@ pub struct Place {
     /// The pair it was measured in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pair: Option<u64>,
+    /// Which of the session's prompts it asked, from 0; only where several are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<u64>,
     /// How much of the document, in percent, was a prefix of one sent before; only where that share is the question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_percent: Option<u8>,

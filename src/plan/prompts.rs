@@ -64,7 +64,7 @@ pub struct Question {
     pub prompt: usize,
     /// Which document: equal numbers are equal bytes, and no two prompts share one.
     pub document: u64,
-    /// Which pair of its prompt, from 1; `None` outside of pairs.
+    /// Which pair, from 1 over all prompts; `None` outside of pairs.
     pub pair: Option<u64>,
     pub arm: Arm,
     pub role: Role,
@@ -75,7 +75,7 @@ pub struct Question {
 pub fn questions(prompts: usize, pairs: u64, seed: u64) -> Vec<Question> {
     let mut order = rng::stream(seed, "prompts");
     let mut documents = 0..;
-    let mut new_document = move || documents.next().expect("there is always another number");
+    let mut new_document = || documents.next().expect("there is always another number");
     let mut questions = Vec::new();
     for _ in 0..2 {
         let document = new_document();
@@ -85,8 +85,9 @@ pub fn questions(prompts: usize, pairs: u64, seed: u64) -> Vec<Question> {
         let mut last = new_document();
         questions.push(Question { prompt, document: last, pair: None, arm: Arm::Cold, role: Role::Prime });
         let mut cold_first = false;
-        for pair in 1..=pairs {
-            cold_first = if pair % 2 == 1 { order.random() } else { !cold_first };
+        for nth in 1..=pairs {
+            let pair = prompt as u64 * pairs + nth;
+            cold_first = if nth % 2 == 1 { order.random() } else { !cold_first };
             let new = new_document();
             let of = |arm, document| Question { prompt, document, pair: Some(pair), arm, role: Role::Measure };
             let (cold, hit) = (of(Arm::Cold, new), of(Arm::Hit, last));

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Origin;
+use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
 
@@ -81,6 +82,9 @@ pub struct Conditions {
     pub stamps: StampKind,
     pub nonce: Nonce,
     pub prompt: Option<String>,
+    /// The prompts that are compared, which a row's `prompt` numbers from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prompts: Vec<Prompt>,
     pub max_tokens: u64,
     /// When a session that measures pairs was to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]

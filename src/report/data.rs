@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::clock::Nanos;
+use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
 use crate::record::{Conditions, Line, Logged, Reading};
 use crate::sample::{Outcome, Sample};
@@ -31,6 +32,8 @@ pub struct Log {
     pub label: String,
     pub path: String,
     pub entries: Vec<Entry>,
+    /// The prompts that were compared, of all sessions.
+    pub prompts: Vec<Prompt>,
     /// What the log says of each session that says anything, as key and text.
     pub conditions: Vec<Vec<(String, String)>>,
     /// The number of a last line that is cut in the middle.
@@ -54,6 +57,8 @@ pub struct Entry {
     pub context_tokens: u64,
     pub arm: Arm,
     pub role: Role,
+    /// Which of the log's prompts it asked.
+    pub prompt: Option<usize>,
     pub ttft_ns: Option<Nanos>,
     /// Everything else; `None` for a classic row.
     pub sample: Option<Sample>,
@@ -70,18 +75,34 @@ impl Log {
     /// `rows` counts the rows of all logs.
     fn of(Named { label, path, reading }: Named, rows: &mut usize) -> Log {
         let label = label.unwrap_or_else(|| path.clone());
-        let mut log = Log { label, path, entries: Vec::new(), conditions: Vec::new(), cut: reading.cut, rule: None };
+        let (entries, prompts, conditions) = (Vec::new(), Vec::new(), Vec::new());
+        let mut log = Log { label, path, entries, prompts, conditions, cut: reading.cut, rule: None };
         let mut session: Option<Session> = None;
+        // Where each prompt of the session stands among the log's.
+        let mut places = Vec::new();
         for logged in reading.lines {
             let next = Session::after(session, &logged.line);
-            if let Line::Full(row) = &logged.line {
-                log.conditions.extend(row.conditions.as_ref().map(texts));
+            if let Line::Full(row) = &logged.line
+                && let Some(conditions) = &row.conditions
+            {
+                log.conditions.push(texts(conditions));
+                places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
             }
-            log.entries.push(Entry::of(logged, next.number, *rows));
+            let mut entry = Entry::of(logged, next.number, *rows);
+            entry.prompt = entry.prompt.and_then(|number| places.get(number).copied());
+            log.entries.push(entry);
             *rows += 1;
             session = Some(next);
         }
         log
+    }
+
+    /// The place of `prompt` among the log's, added to them if need be: two sessions that asked the same are one.
+    fn place_of(&mut self, prompt: &Prompt) -> usize {
+        self.prompts.iter().position(|known| known == prompt).unwrap_or_else(|| {
+            self.prompts.push(prompt.clone());
+            self.prompts.len() - 1
+        })
     }
 
     /// What the log says under `key`, the first session's word.
@@ -151,6 +172,7 @@ impl Entry {
                 context_tokens: of.context_tokens,
                 arm: if of.run_index == 1 { Arm::Cold } else { Arm::Hit },
                 role: Role::Measure,
+                prompt: None,
                 ttft_ns: Some((of.ttft_seconds * 1e9).round() as Nanos),
                 sample: None,
             },
@@ -163,6 +185,7 @@ impl Entry {
                 context_tokens: of.context_tokens,
                 arm: of.sample.arm,
                 role: of.sample.role,
+                prompt: of.sample.place.prompt.and_then(|number| usize::try_from(number).ok()),
                 ttft_ns: of.sample.ttft_ns(),
                 sample: Some(of.sample),
             },

@@ -21,6 +21,15 @@ pub struct Effect {
     pub ratio: Estimate,
 }
 
+/// Two series beside each other, whatever they have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Contrast {
+    pub cold: Arms,
+    pub hit: Arms,
+    /// As in [`Effect`].
+    pub ratio: Estimate,
+}
+
 /// One side of the comparison.
 #[derive(Debug, Clone, Copy)]
 pub struct Arms {
@@ -41,21 +50,8 @@ impl Effect {
     }
 
     fn of(cold: &Cell, hit: &Cell) -> Option<Effect> {
-        let (cold_times, hit_times) = (cold.times(), hit.times());
-        let (cold_median, hit_median) = (robust::median(&cold_times)?, robust::median(&hit_times)?);
-        let logs = |times: &[f64]| times.iter().map(|time| time.ln()).collect::<Vec<_>>();
-        let shift = hodges_lehmann::shift(&logs(&cold_times), &logs(&hit_times), STRATUM, ALPHA);
-        let ratio = match shift {
-            Some(shift) => Estimate { value: shift.value.exp(), interval: shift.interval.map(|i| i.map(f64::exp)) },
-            None => Estimate { value: cold_median / hit_median, interval: None },
-        };
-        Some(Effect {
-            log: cold.log,
-            context_tokens: cold.context_tokens,
-            cold: Arms { samples: cold_times.len(), median: cold_median },
-            hit: Arms { samples: hit_times.len(), median: hit_median },
-            ratio,
-        })
+        let Contrast { cold: cold_arm, hit, ratio } = Contrast::of(&cold.times(), &hit.times())?;
+        Some(Effect { log: cold.log, context_tokens: cold.context_tokens, cold: cold_arm, hit, ratio })
     }
 
     /// `A hit has its first token 5.30x [5.10x to 5.52x] sooner than cold: 81.0 ms instead of 429 ms, 348 ms saved.`
@@ -79,5 +75,19 @@ impl Effect {
     /// Nanoseconds that a hit saves, negative when it costs.
     pub fn saved(&self) -> f64 {
         self.cold.median - self.hit.median
+    }
+}
+
+impl Contrast {
+    /// Compares times to first token in nanoseconds, each series in the order it was measured; `None` without both.
+    pub fn of(cold: &[f64], hit: &[f64]) -> Option<Contrast> {
+        let arm = |times: &[f64]| Some(Arms { samples: times.len(), median: robust::median(times)? });
+        let (cold_arm, hit_arm) = (arm(cold)?, arm(hit)?);
+        let logs = |times: &[f64]| times.iter().map(|time| time.ln()).collect::<Vec<_>>();
+        let ratio = match hodges_lehmann::shift(&logs(cold), &logs(hit), STRATUM, ALPHA) {
+            Some(shift) => Estimate { value: shift.value.exp(), interval: shift.interval.map(|i| i.map(f64::exp)) },
+            None => Estimate { value: cold_arm.median / hit_arm.median, interval: None },
+        };
+        Some(Contrast { cold: cold_arm, hit: hit_arm, ratio })
     }
 }

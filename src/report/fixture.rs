@@ -98,7 +98,7 @@ pub fn pairs(count: u64, hit_speed: f64) -> Vec<Row> {
         let (other, speed) = if pair < count { (Arm::Hit, hit_speed) } else { (Arm::Unseen, 1.0) };
         for (arm, speed) in [(Arm::Cold, 1.0), (other, speed)] {
             let mut row = row(rows.len() as u64 + 1, 8_000, arm, speed * noise.next());
-            row.sample.place = Place { document: Some(rows.len() as u64), pair: Some(pair), shared_percent: None };
+            row.sample.place = Place { document: Some(rows.len() as u64), pair: Some(pair), ..Place::default() };
             rows.push(row);
         }
     }
@@ -113,7 +113,7 @@ pub fn verify(hit_speed: f64) -> Vec<Row> {
         let number = 2 * pair + slot;
         let noise = 1.0 + 0.01 * ((number * 7 % 11) as f64 - 5.0);
         let mut row = row(number + 1, 4_096, arm, noise * if arm == Arm::Hit { hit_speed } else { 1.0 });
-        row.sample.place = Place { document: Some(2 * pair), pair: Some(pair), shared_percent: None };
+        row.sample.place = Place { document: Some(2 * pair), pair: Some(pair), ..Place::default() };
         row
     };
     (0..20).flat_map(|pair| [of(pair, 0), of(pair, 1)]).collect()

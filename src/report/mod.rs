@@ -13,6 +13,7 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod model;
+mod prompts;
 pub mod rating;
 pub mod table;
 pub mod text;

@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{figures, units};
+use super::{figures, prompts, units};
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
@@ -35,7 +35,7 @@ impl Report {
         let judged = Judged::all(data);
         let effects = effects(data, &judged);
         let curves = Curves::of(data);
-        let mut tables = vec![effect_table(data, &effects)];
+        let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
         tables.extend([arm_table(data), fit_table(data, &curves), failure_table(data)]);
         Report {
@@ -323,13 +323,13 @@ fn detail(outcome: &Outcome) -> String {
     }
 }
 
-fn label_column(data: &Data, columns: &mut Vec<Column>) {
+pub(super) fn label_column(data: &Data, columns: &mut Vec<Column>) {
     if data.is_labelled() {
         columns.insert(0, Column::words("log", "log"));
     }
 }
 
-fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell> {
+pub(super) fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell> {
     if data.is_labelled() {
         row.insert(0, Cell::Words(data.logs[log].label.clone()));
     }

@@ -1,7 +1,8 @@
 //! The report as plain text: the block that every command ends with.
 //!
 //! No line of it is wider than 80 columns and nothing in it is coloured, so that it says the same on a terminal, in a
-//! pipe and in a pull request. Columns of a table that do not fit give way from the right; every other format has them.
+//! pipe and in a pull request. Where a table is too wide its longest words are cut, and then columns give way from the
+//! right; every other format has them.
 
 use super::model::Report;
 use super::table::Table;
@@ -27,15 +28,8 @@ fn table(table: &Table) -> String {
     let texts: Vec<Vec<String>> =
         table.rows.iter().map(|row| row.iter().map(|cell| printable(&cell.text())).collect()).collect();
     let width = |at: usize| texts.iter().map(|row| columns(&row[at])).fold(columns(table.columns[at].head), usize::max);
-    let mut shown: Vec<(usize, usize)> = Vec::new();
-    for at in (0..table.columns.len()).filter(|at| !table.columns[*at].is_detail) {
-        let used: usize = shown.iter().map(|(_, width)| width + 2).sum();
-        // A last column of words, such as an error message, may be cut instead.
-        let width = if table.columns[at].is_words { width(at).min((WIDTH - used).max(12)) } else { width(at) };
-        if used + width <= WIDTH {
-            shown.push((at, width));
-        }
-    }
+    let printed = (0..table.columns.len()).filter(|at| !table.columns[*at].is_detail);
+    let shown = fitted(table, printed.map(|at| (at, width(at))).collect());
     let line = |texts: &mut dyn FnMut(usize) -> String| {
         let cells: Vec<String> = shown
             .iter()
@@ -51,6 +45,24 @@ fn table(table: &Table) -> String {
     written += &line(&mut |at| table.columns[at].head.to_string());
     texts.iter().for_each(|row| written += &line(&mut |at| row[at].clone()));
     written
+}
+
+/// A column of words, such as a prompt or an error message, is cut to no less than this.
+const WORDS: usize = 12;
+
+/// The columns that fit beside each other and how wide they are set. The widest column of words gives way first, then
+/// columns from the right.
+fn fitted(table: &Table, mut columns: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    let total = |columns: &[(usize, usize)]| columns.iter().map(|(_, width)| width + 2).sum::<usize>();
+    let over = total(&columns).saturating_sub(WIDTH + 2);
+    let words = columns.iter_mut().filter(|(at, width)| table.columns[*at].is_words && *width > WORDS);
+    if let Some((_, widest)) = words.max_by_key(|(_, width)| *width) {
+        *widest = widest.saturating_sub(over).max(WORDS);
+    }
+    while total(&columns) > WIDTH + 2 {
+        columns.pop();
+    }
+    columns
 }
 
 /// `text` in lines of at most 80 columns, the first beginning with `head`, the others indented as far.

@@ -6,7 +6,7 @@ use super::data::{Data, Log};
 use super::effect::{Arms, Effect};
 use super::table::{Cell, Column, Table};
 use super::units;
-use crate::sample::Sample;
+use crate::sample::{Place, Sample};
 use crate::stats::Estimate;
 use crate::stats::looks::Rule;
 use crate::verdict::{self, Claim, Proof, Verdict};
@@ -20,11 +20,11 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// One for each session that measured pairs.
+    /// One for each session that measured pairs, unless they ask different things and have a table of their own.
     pub fn all(data: &Data) -> Vec<Judged> {
         let sessions = data.logs.iter().enumerate().flat_map(|(nth, log)| {
             log.entries.chunk_by(|one, next| one.session == next.session).filter_map(move |entries| {
-                let paired = entries.iter().find(|e| e.sample.as_ref().is_some_and(|s| s.place.pair.is_some()))?;
+                let paired = entries.iter().find(|e| e.sample.as_ref().is_some_and(|s| is_paired(&s.place)))?;
                 let samples: Vec<Sample> = entries.iter().filter_map(|entry| entry.sample.clone()).collect();
                 let verdict = Verdict::of(&samples, &rule_of(log));
                 Some(Judged { log: nth, context_tokens: paired.context_tokens, verdict })
@@ -119,6 +119,10 @@ impl Judged {
 /// The rule that a log's conditions name; the usual one where they name none.
 pub(super) fn rule_of(log: &Log) -> Rule {
     log.rule.clone().unwrap_or_else(|| verdict::rule(usize::MAX, verdict::PRECISION))
+}
+
+fn is_paired(place: &Place) -> bool {
+    place.pair.is_some() && place.prompt.is_none()
 }
 
 fn advice(claim: Claim) -> &'static str {

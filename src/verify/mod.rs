@@ -280,7 +280,7 @@ impl Verify {
         Probe {
             arm,
             role,
-            place: Place { document: Some(document), pair, shared_percent: None },
+            place: Place { document: Some(document), pair, ..Place::default() },
             shares_with: None,
             asks_anew: self.design.asks_anew && arm == Arm::Hit,
             padding_words: self.padding_words,
