@@ -6,7 +6,7 @@
 //! ```
 //! times `exp(noise)`, plus a floor of jitter. The noise is the sum of a normal deviate, an autoregressive state, a
 //! drift in the number of requests, a penalty on the first request of a pair, and now and then an outlier that
-//! multiplies by 2 to 4; the same as in `docs/METHODOLOGY.md`.
+//! multiplies by 2 to 4; the same as in `METHODOLOGY.md`.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;

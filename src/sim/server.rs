@@ -23,8 +23,10 @@ use super::faults::Faults;
 use super::flavor::Flavor;
 use super::profile::Profile;
 use super::service::Service;
+use super::timer::Timer;
 pub use super::truth::Truth;
 use super::truth::TruthLog;
+use crate::net::stamp::Sentinel;
 
 /// The names that every simulated server serves beside its own: those of the commands people know.
 pub const ALIASES: [&str; 4] = [
@@ -67,6 +69,8 @@ pub struct Sim {
     log: Arc<TruthLog>,
     stop: Arc<Notify>,
     thread: Option<JoinHandle<()>>,
+    /// Keeps the kernel stamping from the first request on; `None` where it does not.
+    _sentinel: Option<Sentinel>,
 }
 
 impl Sim {
@@ -84,9 +88,14 @@ impl Sim {
         let stop = Arc::new(Notify::new());
         let service = Service::new(config, log.clone(), stop.clone())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(SimError::Thread)?;
-        let serve = move || runtime.block_on(service.serve(listener));
+        let (listener, timer) = {
+            let _inside = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(SimError::Thread)?;
+            (listener, Timer::start().map_err(SimError::Thread)?)
+        };
+        let serve = move || runtime.block_on(service.serve(listener, timer));
         let thread = std::thread::Builder::new().name("ttft-sim".to_owned()).spawn(serve).map_err(SimError::Thread)?;
-        Ok(Sim { addr, log, stop, thread: Some(thread) })
+        Ok(Sim { addr, log, stop, thread: Some(thread), _sentinel: Sentinel::open().ok() })
     }
 
     /// Where it listens.

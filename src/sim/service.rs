@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, SERVER};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::{Method, Request, Version};
 use hyper_util::rt::TokioIo;
@@ -46,6 +47,13 @@ pub(super) struct Service {
     completions: AtomicU64,
 }
 
+/// A request that has been received.
+struct Asked {
+    head: Parts,
+    body: Bytes,
+    turn: Turn,
+}
+
 /// llama.cpp's server closes a connection after this many requests.
 const LLAMACPP_REQUESTS: u64 = 100;
 
@@ -60,9 +68,8 @@ impl Service {
     }
 
     /// Serves until it is stopped. The end of the runtime then ends all connections.
-    pub async fn serve(self, listener: std::net::TcpListener) {
+    pub async fn serve(self, listener: TcpListener, timer: Arc<Timer>) {
         let service = Arc::new(self);
-        let (Ok(listener), Ok(timer)) = (TcpListener::from_std(listener), Timer::start()) else { return };
         for connection in 1.. {
             let accepted = tokio::select! {
                 () = service.stop.notified() => return,
@@ -71,7 +78,7 @@ impl Service {
             match accepted {
                 Ok((stream, _)) => drop(tokio::spawn(service.clone().connect(stream, connection, timer.clone()))),
                 // Out of descriptors, most likely: they come back when connections end.
-                Err(_) => timer.pause(Duration::from_millis(10)).await,
+                Err(_) => timer.until(Monotonic.now().after(Duration::from_millis(10))).await,
             }
         }
     }
@@ -107,8 +114,9 @@ impl Service {
             turn.wire.reset();
             return Err(io::Error::other("the connection was used before"));
         }
-        let nth = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut reply = self.route(request, nth, turn, timer).await?;
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+        let mut reply = self.route(Asked { head, body, turn }, timer).await?;
         let headers = reply.headers_mut();
         if let Some(server) = self.flavor.shape().server {
             headers.insert(SERVER, HeaderValue::from_static(server));
@@ -122,58 +130,50 @@ impl Service {
         Ok(reply)
     }
 
-    async fn route(&self, request: Request<Incoming>, nth: u64, turn: Turn, timer: Arc<Timer>) -> io::Result<Reply> {
-        let path = request.uri().path();
+    async fn route(&self, asked: Asked, timer: Arc<Timer>) -> io::Result<Reply> {
+        let nth = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let path = asked.head.uri.path();
         if self.faults.number(FaultKind::Loading, 0).is_some_and(|refused| nth <= refused) {
             return Ok(self.refused(&Problem::Loading));
         }
         if path.starts_with("/v1/") && self.faults.has(FaultKind::NoV1, 0) {
             return Ok(self.refused(&Problem::NotFound));
         }
-        match (request.method(), path) {
-            (&Method::POST, "/v1/chat/completions") => self.complete(Kind::Chat, request, turn, timer).await,
-            (&Method::POST, "/v1/completions") => self.complete(Kind::Completions, request, turn, timer).await,
-            _ => self.beside(request).await,
+        match (&asked.head.method, path) {
+            (&Method::POST, "/v1/chat/completions") => self.complete(Kind::Chat, asked, timer).await,
+            (&Method::POST, "/v1/completions") => self.complete(Kind::Completions, asked, timer).await,
+            _ => Ok(self.beside(&asked.head, &asked.body)),
         }
     }
 
     /// A request that is not for a completion.
-    async fn beside(&self, request: Request<Incoming>) -> io::Result<Reply> {
-        let (head, body) = request.into_parts();
-        let body = whole(body).await?;
+    fn beside(&self, head: &Parts, body: &[u8]) -> Reply {
         let path = head.uri.path();
         if path.starts_with("/v1/")
             && let Some(reply) = reply::of_fault(self.flavor, &self.faults, path, 0)
         {
-            return Ok(reply);
+            return reply;
         }
-        let query = Query { method: &head.method, path, query: head.uri.query().unwrap_or(""), body: &body };
+        let query = Query { method: &head.method, path, query: head.uri.query().unwrap_or(""), body };
         let found = routes::find(self.flavor, &self.faults, &self.models, &mut self.engine(), &query);
-        Ok(match found {
+        match found {
             Some(Found::Json(value)) => reply::json(200, &value),
             Some(Found::Text(text)) => reply::text("text/plain; version=0.0.4; charset=utf-8", text),
             Some(Found::Empty) => reply::bytes(200, "application/json", Bytes::new()),
             Some(Found::Refused(status, value)) => reply::json(status, &value),
             None => self.refused(&Problem::NotFound),
-        })
+        }
     }
 
     /// A request for a completion.
-    async fn complete(
-        &self,
-        kind: Kind,
-        request: Request<Incoming>,
-        turn: Turn,
-        timer: Arc<Timer>,
-    ) -> io::Result<Reply> {
+    async fn complete(&self, kind: Kind, asked: Asked, timer: Arc<Timer>) -> io::Result<Reply> {
+        let Asked { head, body, turn } = asked;
         let nth = self.completions.fetch_add(1, Ordering::Relaxed) + 1;
         if self.faults.number(FaultKind::DiesAfter, 0).is_some_and(|served| nth > served) {
             turn.wire.reset();
             self.stop.notify_one();
             return Err(io::Error::other("the server has died"));
         }
-        let (head, body) = request.into_parts();
-        let body = whole(body).await?;
         let received = turn.wire.received();
         if let Some(reply) = reply::of_fault(self.flavor, &self.faults, head.uri.path(), nth) {
             return Ok(reply);
@@ -200,7 +200,7 @@ impl Service {
         let script = self.script(&call, nth);
         let mut answer = Answer::new(ticket, script, Stage { turn, record, timer: timer.clone() }, &self.faults, nth);
         if let Some(late) = self.faults.number(FaultKind::SlowHeaders, nth) {
-            timer.pause(Duration::from_millis(late)).await;
+            timer.until(Monotonic.now().after(Duration::from_millis(late))).await;
         }
         if !call.stream || self.faults.has(FaultKind::JsonInsteadOfStream, nth) {
             return Ok(reply::json(200, &answer.whole().await));
@@ -304,8 +304,4 @@ fn affinity(by: By, call: &Call, headers: &HeaderMap, wire: &Wire) -> Option<u64
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-async fn whole(body: Incoming) -> io::Result<Bytes> {
-    Ok(body.collect().await.map_err(io::Error::other)?.to_bytes())
 }

@@ -20,7 +20,7 @@ use super::framing::{Event, Framing};
 use super::manner::{Break, Manner};
 use super::script::Script;
 use super::socket::{Mark, Turn};
-use super::timer::Timer;
+use super::timer::{Alarm, Timer};
 use super::truth::Record;
 use crate::clock::{Clock, Monotonic, Stamp};
 
@@ -48,7 +48,8 @@ pub(super) struct Answer {
     script: Script,
     framing: Framing,
     manner: Manner,
-    stage: Stage,
+    turn: Turn,
+    record: Arc<Record>,
     step: Step,
     plan: Option<Plan>,
     /// What is to be said during the prefill, and when.
@@ -57,9 +58,8 @@ pub(super) struct Answer {
     framed: bool,
     /// Whether hyper has yet to write what it was given.
     unwritten: bool,
-    /// What is sent while nothing else is, how often, and when next.
-    ping: Option<(&'static str, Duration)>,
-    next_ping: Stamp,
+    alarm: Alarm,
+    ping: Option<Ping>,
     /// Whether the connection breaks where the stream ends.
     aborts: bool,
 }
@@ -75,6 +75,14 @@ enum Step {
     Token(u64),
     Broken(Break),
     Closed,
+}
+
+/// What is sent while nothing else is.
+struct Ping {
+    text: &'static str,
+    every: Duration,
+    next: Stamp,
+    alarm: Alarm,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,20 +110,24 @@ impl Answer {
     pub fn new(ticket: Ticket, script: Script, stage: Stage, faults: &Faults, nth: u64) -> Answer {
         let manner = Manner::new(faults, nth);
         let framing = Framing::new(faults, nth, script.shape().after_data);
-        let ping = script.shape().ping.map(|(text, seconds)| (text, Duration::from_secs(seconds)));
+        let ping = script.shape().ping.map(|(text, seconds)| {
+            let every = Duration::from_secs(seconds);
+            Ping { text, every, next: Monotonic.now().after(every), alarm: Alarm::new(stage.timer.clone()) }
+        });
         Answer {
             ticket,
             script,
             framing,
             manner,
-            stage,
+            alarm: Alarm::new(stage.timer),
+            turn: stage.turn,
+            record: stage.record,
             step: if manner.empty { Step::Closed } else { Step::Open },
             plan: None,
             cues: VecDeque::new(),
             out: VecDeque::new(),
             framed: false,
             unwritten: false,
-            next_ping: Monotonic.now().after(ping.map_or(Duration::ZERO, |(_, every)| every)),
             ping,
             aborts: false,
         }
@@ -133,9 +145,9 @@ impl Answer {
         let plan = poll_fn(|cx| self.poll_first(cx)).await;
         self.ticket.engine().prefilled(self.ticket.id, plan.first);
         let end = self.due(&plan, self.script.tokens.saturating_sub(1));
-        poll_fn(|cx| self.stage.timer.poll_until(end, cx)).await;
+        poll_fn(|cx| self.alarm.poll_until(end, cx)).await;
         self.count(self.script.tokens);
-        self.stage.turn.wire.mark(Mark { record: self.stage.record.clone(), planned: end });
+        self.turn.wire.mark(Mark { record: self.record.clone(), planned: end });
         self.script.whole(&plan)
     }
 
@@ -145,7 +157,7 @@ impl Answer {
         }
         let plan = ready!(self.ticket.engine().poll_plan(self.ticket.id, cx));
         self.plan = Some(plan);
-        self.stage.record.note(|truth| {
+        self.record.note(|truth| {
             truth.replica = plan.replica;
             truth.started_ns = Some(plan.started.0);
             truth.planned_first_ns = Some(plan.first.0);
@@ -161,7 +173,7 @@ impl Answer {
     /// Ready when the first token is due.
     fn poll_first(&mut self, cx: &mut Context) -> Poll<Plan> {
         let plan = ready!(self.poll_plan(cx));
-        ready!(self.stage.timer.poll_until(plan.first, cx));
+        ready!(self.alarm.poll_until(plan.first, cx));
         Poll::Ready(plan)
     }
 
@@ -172,7 +184,7 @@ impl Answer {
 
     fn count(&self, tokens: u64) {
         self.ticket.engine().counters.completion_tokens += tokens;
-        self.stage.record.note(|truth| truth.completion_tokens += tokens);
+        self.record.note(|truth| truth.completion_tokens += tokens);
     }
 
     /// Goes as far as the time allows, putting pieces out; `Ready` when it is to be asked again.
@@ -191,7 +203,7 @@ impl Answer {
                 let plan = ready!(self.poll_plan(cx));
                 match self.cues.front().copied() {
                     Some((at, cue)) => {
-                        ready!(self.stage.timer.poll_until(at, cx));
+                        ready!(self.alarm.poll_until(at, cx));
                         self.cues.pop_front();
                         self.say_cue(cue, &plan);
                     }
@@ -227,7 +239,7 @@ impl Answer {
         let together = if nth == 0 { 1 } else { self.manner.tokens_per_event };
         let end = (nth + together).min(self.script.tokens).min(stop);
         let due = self.due(&plan, end - 1);
-        ready!(self.stage.timer.poll_until(due, cx));
+        ready!(self.alarm.poll_until(due, cx));
         let event = self.script.tokens(nth, end, &plan);
         self.say(&event, Some(due));
         self.count(end - nth);
@@ -243,7 +255,7 @@ impl Answer {
             Break::Cut => self.aborts = true,
             Break::Rst => {
                 self.aborts = true;
-                self.stage.turn.wire.reset();
+                self.turn.wire.reset();
             }
         }
         if how == Break::ErrorDone {
@@ -255,10 +267,11 @@ impl Answer {
 
     /// Ready when a ping was put out.
     fn poll_ping(&mut self, cx: &mut Context) -> Poll<()> {
-        let Some((text, every)) = self.ping else { return Poll::Pending };
-        ready!(self.stage.timer.poll_until(self.next_ping, cx));
-        self.next_ping = self.next_ping.after(every);
-        self.say(&Event::Comment(text), None);
+        let Some(ping) = &mut self.ping else { return Poll::Pending };
+        ready!(ping.alarm.poll_until(ping.next, cx));
+        ping.next = ping.next.after(ping.every);
+        let comment = Event::Comment(ping.text);
+        self.say(&comment, None);
         Poll::Ready(())
     }
 
@@ -325,7 +338,7 @@ impl Body for Answer {
             let holds_back = self.manner.buffered && self.step != Step::Closed;
             if let Some(piece) = self.out.pop_front_if(|_| !holds_back) {
                 if let Some(planned) = piece.planned {
-                    self.stage.turn.wire.mark(Mark { record: self.stage.record.clone(), planned });
+                    self.turn.wire.mark(Mark { record: self.record.clone(), planned });
                 }
                 self.unwritten = !self.manner.buffered || self.out.is_empty();
                 return Poll::Ready(Some(Ok(Frame::data(piece.bytes))));

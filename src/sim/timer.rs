@@ -1,15 +1,14 @@
-//! The server's timer: one `timerfd` and a heap of who is to be woken when.
+//! The server's timer: one `timerfd` and an ordered list of who is to be woken when.
 //!
 //! tokio's own timer has a grain of a millisecond. A `timerfd` has none and no slack either; what remains is the time
 //! the kernel takes to wake the thread, some tens of microseconds, and the truth log records it.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
@@ -18,24 +17,18 @@ use tokio::io::unix::AsyncFd;
 
 use crate::clock::{Clock, Monotonic, Stamp};
 
-/// The timer. Its methods may be called from any task of the runtime it was made in.
+/// The timer. Alarms may be set from any task of the runtime it was made in.
 pub(super) struct Timer {
     fd: AsyncFd<OwnedFd>,
-    alarms: Mutex<Alarms>,
+    set: Mutex<Set>,
 }
 
+/// The alarms that are set, soonest first; of one moment the one set first.
 #[derive(Default)]
-struct Alarms {
-    heap: BinaryHeap<Reverse<Alarm>>,
+struct Set {
+    wakers: BTreeMap<(Stamp, u64), Waker>,
     armed: Option<Stamp>,
     count: u64,
-}
-
-struct Alarm {
-    at: Stamp,
-    /// Alarms of one moment go off in the order in which they were set.
-    nth: u64,
-    waker: Waker,
 }
 
 impl Timer {
@@ -43,54 +36,32 @@ impl Timer {
     #[expect(deprecated, reason = "its successor is unsafe, for descriptors that may close; an OwnedFd cannot")]
     pub fn start() -> io::Result<Arc<Timer>> {
         let fd = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-        let timer = Arc::new(Timer { fd: AsyncFd::new(fd)?, alarms: Mutex::default() });
+        let timer = Arc::new(Timer { fd: AsyncFd::new(fd)?, set: Mutex::default() });
         tokio::spawn(drive(timer.clone()));
         Ok(timer)
     }
 
-    /// Ready once `at` has come; until then the task is woken at that moment.
-    pub fn poll_until(&self, at: Stamp, cx: &mut Context) -> Poll<()> {
-        if Monotonic.now() >= at {
-            return Poll::Ready(());
-        }
-        let mut alarms = self.alarms();
-        alarms.count += 1;
-        let nth = alarms.count;
-        alarms.heap.push(Reverse(Alarm { at, nth, waker: cx.waker().clone() }));
-        if alarms.armed.is_none_or(|armed| at < armed) {
-            alarms.armed = Some(at);
-            arm(self.fd.get_ref(), at);
-        }
-        Poll::Pending
-    }
-
     /// Waits until `at`.
-    pub async fn until(&self, at: Stamp) {
-        std::future::poll_fn(|cx| self.poll_until(at, cx)).await;
-    }
-
-    /// Waits for `span`.
-    pub async fn pause(&self, span: Duration) {
-        self.until(Monotonic.now().after(span)).await;
+    pub async fn until(self: &Arc<Timer>, at: Stamp) {
+        let mut alarm = Alarm::new(self.clone());
+        poll_fn(|cx| alarm.poll_until(at, cx)).await;
     }
 
     /// Wakes all whose moment has come and arms the descriptor for the next one.
     fn ring(&self) {
-        let mut alarms = self.alarms();
+        let mut set = self.set();
         let now = Monotonic.now();
-        while alarms.heap.peek().is_some_and(|Reverse(alarm)| alarm.at <= now) {
-            if let Some(Reverse(alarm)) = alarms.heap.pop() {
-                alarm.waker.wake();
-            }
+        while let Some(first) = set.wakers.first_entry().filter(|first| first.key().0 <= now) {
+            first.remove().wake();
         }
-        alarms.armed = alarms.heap.peek().map(|Reverse(alarm)| alarm.at);
-        if let Some(at) = alarms.armed {
+        set.armed = set.wakers.first_key_value().map(|((at, _), _)| *at);
+        if let Some(at) = set.armed {
             arm(self.fd.get_ref(), at);
         }
     }
 
-    fn alarms(&self) -> MutexGuard<'_, Alarms> {
-        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    fn set(&self) -> MutexGuard<'_, Set> {
+        self.set.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,6 +70,49 @@ async fn drive(timer: Arc<Timer>) {
         // The count of expirations says nothing that the clock does not say better.
         let _ = ready.try_io(|fd| Ok(rustix::io::read(fd.get_ref(), &mut [0; 8])?));
         timer.ring();
+    }
+}
+
+/// What one task waits for. It is unset when it is dropped, so that nothing is woken, or kept, for nobody.
+pub(super) struct Alarm {
+    timer: Arc<Timer>,
+    set: Option<(Stamp, u64)>,
+}
+
+impl Alarm {
+    pub fn new(timer: Arc<Timer>) -> Alarm {
+        Alarm { timer, set: None }
+    }
+
+    /// Ready once `at` has come; until then the task is woken at that moment.
+    pub fn poll_until(&mut self, at: Stamp, cx: &mut Context) -> Poll<()> {
+        self.unset();
+        if Monotonic.now() >= at {
+            return Poll::Ready(());
+        }
+        let mut set = self.timer.set();
+        set.count += 1;
+        let key = (at, set.count);
+        set.wakers.insert(key, cx.waker().clone());
+        if set.armed.is_none_or(|armed| at < armed) {
+            set.armed = Some(at);
+            arm(self.timer.fd.get_ref(), at);
+        }
+        drop(set);
+        self.set = Some(key);
+        Poll::Pending
+    }
+
+    fn unset(&mut self) {
+        if let Some(key) = self.set.take() {
+            self.timer.set().wakers.remove(&key);
+        }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.unset();
     }
 }
 
@@ -111,28 +125,10 @@ fn arm(fd: &OwnedFd, at: Stamp) {
     debug_assert!(armed.is_ok(), "an absolute time on our own descriptor is always valid");
 }
 
-impl PartialEq for Alarm {
-    fn eq(&self, other: &Alarm) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Alarm {}
-
-impl PartialOrd for Alarm {
-    fn partial_cmp(&self, other: &Alarm) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Alarm {
-    fn cmp(&self, other: &Alarm) -> std::cmp::Ordering {
-        (self.at, self.nth).cmp(&(other.at, other.nth))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -155,6 +151,21 @@ mod tests {
             }
             assert!(rung.iter().all(|(due, at)| at >= due), "{rung:?}");
             assert!(rung[1].1 < rung[2].1 && rung[2].1 < rung[0].1, "{rung:?}");
+        });
+    }
+
+    #[test]
+    fn an_alarm_that_is_dropped_leaves_nothing_behind() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let timer = Timer::start().unwrap();
+            let mut alarm = Alarm::new(timer.clone());
+            let far = Monotonic.now().after(Duration::from_secs(60));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(alarm.poll_until(far, &mut cx).is_pending() && alarm.poll_until(far, &mut cx).is_pending());
+            assert_eq!(timer.set().wakers.len(), 1);
+            drop(alarm);
+            assert_eq!(timer.set().wakers.len(), 0);
         });
     }
 }
