@@ -23,6 +23,7 @@ pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod document;
+pub mod endpoint;
 pub mod exit;
 pub mod net;
 pub mod pairs;

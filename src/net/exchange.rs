@@ -72,6 +72,16 @@ pub enum Ending {
     Abandoned,
 }
 
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ending::Complete => f.write_str("the answer is complete"),
+            Ending::Closed(reason) | Ending::Broken(reason) | Ending::Malformed(reason) => f.write_str(reason),
+            Ending::Abandoned => f.write_str("nobody waited any longer"),
+        }
+    }
+}
+
 /// What is to be kept of an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
@@ -258,7 +268,7 @@ impl Reading<'_> {
         if delta.is_token() {
             self.note_token();
         }
-        self.absorb(&delta);
+        self.absorb(&delta, event.unterminated);
     }
 
     fn note_token(&mut self) {
@@ -277,7 +287,7 @@ impl Reading<'_> {
         self.pulse.beat(self.at);
     }
 
-    fn absorb(&mut self, delta: &Delta<'_>) {
+    fn absorb(&mut self, delta: &Delta<'_>, unterminated: bool) {
         let exchange = &mut *self.exchange;
         for choice in &delta.choices {
             if exchange.text.len() < KEPT_BYTES {
@@ -295,7 +305,8 @@ impl Reading<'_> {
         if exchange.error.is_none() {
             exchange.error.clone_from(&delta.error);
         }
-        if exchange.malformed.is_none() {
+        // An event that the end of the stream cut short is a truncation, which the end itself tells.
+        if exchange.malformed.is_none() && !unterminated {
             exchange.malformed.clone_from(&delta.malformed);
         }
         exchange.done |= delta.done;
