@@ -32,6 +32,7 @@ pub mod record;
 pub mod report;
 pub mod rng;
 pub mod sample;
+pub mod session;
 pub mod sim;
 pub mod stats;
 pub mod tokens;

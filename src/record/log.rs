@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::schema::{ClassicRow, Line, Row, SCHEMA_VERSION};
+use super::schema::{Line, Row, SCHEMA_VERSION};
 
 /// What is written to find out whether there is room: more than the rows of a classic run.
 const PROBE_BYTES: usize = 64 * 1024;
@@ -212,6 +212,7 @@ fn line_of(text: &[u8]) -> Result<Line, Unread> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema::ClassicRow;
     use super::*;
 
     const CLASSIC: &str = r#"{"run_index":1,"context_tokens":120938,"ttft_seconds":0.429}"#;

@@ -1,0 +1,344 @@
+//! Sends what is to be measured, one request after the other, and turns what comes back into samples.
+//!
+//! A session has one endpoint, one clock and one start: all stamps of its samples count from there. It never repeats a
+//! request behind anyone's back. The one thing it may do is to leave out a parameter that the server refused: then the
+//! request goes out again on a new connection with its clock started anew, and the sample lists the change.
+
+mod interrupt;
+mod outcome;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+pub use interrupt::Interrupt;
+pub use outcome::Stop;
+
+use crate::clock::{Clock, Monotonic, Nanos, Stamp};
+use crate::endpoint::Endpoint;
+use crate::net::{Connection, Dialled, Event, Exchange, FlightId, Keep, News, Outgoing, Sent};
+use crate::plan::{Arm, Role};
+use crate::sample::{Outcome, Place, Sample, StampKind, Stamps};
+use crate::wire::body::{self, Adapted, Conversation, Prompt};
+use crate::wire::http1::{Connection as Wish, Method};
+use crate::wire::refusal::{Refusal, classify};
+
+/// How often a wait looks up to see whether the user wants to stop. It delays no stamp: those are taken elsewhere.
+const LOOK_UP: Duration = Duration::from_millis(50);
+/// A stream that said `[DONE]` is given this long to end.
+const AFTER_DONE: Duration = Duration::from_secs(2);
+/// An unfinished upload is given this long to bring the answer that explains it.
+const AFTER_FAILED_UPLOAD: Duration = Duration::from_secs(2);
+/// A reused connection that was idle for longer is dialled anew before the clock: servers close theirs after five.
+const IDLE: Duration = Duration::from_secs(4);
+/// The longest step of a dial.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// How a session sends.
+#[derive(Debug, Clone)]
+pub struct Manner {
+    pub model: String,
+    /// `/chat/completions`, else `/completions`.
+    pub chat: bool,
+    /// The user's own fields of the body.
+    pub extra: Option<serde_json::Map<String, serde_json::Value>>,
+    /// One connection for all requests.
+    pub reuse: bool,
+    /// The longest wait for a token.
+    pub timeout: Duration,
+    pub keep_answers: bool,
+    pub keep_token_times: bool,
+    /// Where every request and answer is kept.
+    pub keep_wire: Option<PathBuf>,
+}
+
+/// A request to perform.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    pub arm: Arm,
+    pub role: Role,
+    pub place: Place,
+    pub conversation: Conversation<'a>,
+    pub max_tokens: u64,
+}
+
+/// Is told how a request goes, as it goes.
+pub trait Watch {
+    /// The request was handed over.
+    fn sent(&mut self) {}
+    /// Its first token arrived.
+    fn first_token(&mut self, _ttft: Nanos) {}
+    /// It is over.
+    fn ended(&mut self) {}
+}
+
+/// Nobody watches.
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// A running session.
+#[derive(Debug)]
+pub struct Session<'a> {
+    endpoint: &'a Endpoint,
+    manner: Manner,
+    interrupt: Interrupt,
+    started: Stamp,
+    adapted: Adapted,
+    /// Every change made to suit the server, in words.
+    changes: Vec<String>,
+    trials: u64,
+    flights: FlightId,
+    open: Option<Connection>,
+    news: (Sender<News>, Receiver<News>),
+}
+
+/// What became of one attempt.
+struct Attempt {
+    dialled: Option<Dialled>,
+    sent: Option<Sent>,
+    exchange: Exchange,
+    outcome: Outcome,
+    body_bytes: u64,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(endpoint: &'a Endpoint, manner: Manner, interrupt: Interrupt) -> Session<'a> {
+        Session {
+            endpoint,
+            manner,
+            interrupt,
+            started: Monotonic.now(),
+            adapted: Adapted::default(),
+            changes: Vec::new(),
+            trials: 0,
+            flights: 0,
+            open: None,
+            news: mpsc::channel(),
+        }
+    }
+
+    /// Performs one request and returns what was measured; a failure is a sample too.
+    pub fn perform(&mut self, ask: &Ask<'_>, watch: &mut dyn Watch) -> Sample {
+        self.trials += 1;
+        let attempt = loop {
+            let attempt = self.attempt(ask, watch);
+            watch.ended();
+            let refusal = refusal_of(&attempt.exchange);
+            if self.interrupt.is_set() || !refusal.is_some_and(|refusal| self.adapted.suit(&refusal)) {
+                break attempt;
+            }
+        };
+        self.sample(ask, attempt)
+    }
+
+    /// Notes a change that a command made to suit the server; later samples list it.
+    pub fn note_change(&mut self, change: String) {
+        self.changes.push(change);
+    }
+
+    /// Waits between requests; shorter when the user wants to stop.
+    pub fn pause(&self, span: Duration) {
+        let deadline = Monotonic.now().after(span);
+        while !self.interrupt.is_set() && Monotonic.now() < deadline {
+            Monotonic.sleep_until(deadline.min(Monotonic.now().after(LOOK_UP)));
+        }
+    }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
+    }
+
+    /// Since the session began.
+    pub fn elapsed(&self) -> Nanos {
+        Monotonic.now().since(self.started).unwrap_or(0)
+    }
+
+    fn attempt(&mut self, ask: &Ask<'_>, watch: &mut dyn Watch) -> Attempt {
+        let body = self.body(ask);
+        let mut attempt = Attempt {
+            dialled: None,
+            sent: None,
+            exchange: Exchange::default(),
+            outcome: Outcome::Interrupted,
+            body_bytes: body.len() as u64,
+        };
+        if self.interrupt.is_set() {
+            return attempt;
+        }
+        let request = self.request(&body);
+        drop(body);
+        let mut connection = match self.connection() {
+            Ok((connection, dialled)) => {
+                attempt.dialled = dialled;
+                connection
+            }
+            Err(error) => {
+                attempt.outcome = Outcome::Unreachable { phase: error.phase().to_owned(), message: error.to_string() };
+                return attempt;
+            }
+        };
+        self.flights += 1;
+        let keep = Keep { token_times: self.manner.keep_token_times, wire: self.manner.keep_wire.is_some() };
+        let outgoing = Outgoing { flight: self.flights, method: Method::Post, bytes: &request, keep };
+        let sent = connection.send(&outgoing, self.news.0.clone());
+        watch.sent();
+        let stop = self.wait(&mut connection, &sent, &mut attempt.exchange, watch);
+        attempt.outcome = self.hidden(outcome::of(&attempt.exchange, sent.end.as_ref().err(), stop));
+        attempt.sent = Some(sent);
+        if let Some(folder) = &self.manner.keep_wire {
+            let kept = wire::keep(folder, self.trials, &self.endpoint.secrets, &request, &attempt.exchange.wire);
+            if let Err(error) = kept {
+                self.changes.push(format!("the wire could not be kept in {}: {error}", folder.display()));
+                self.manner.keep_wire = None;
+            }
+        }
+        if self.manner.reuse && connection.is_alive() {
+            connection.idle_since = Monotonic.now();
+            self.open = Some(connection);
+        }
+        attempt
+    }
+
+    fn body(&self, ask: &Ask<'_>) -> Vec<u8> {
+        let request = body::Request {
+            model: &self.manner.model,
+            max_tokens: ask.max_tokens,
+            stream: true,
+            adapted: self.adapted,
+            extra: self.manner.extra.as_ref(),
+        };
+        if self.manner.chat {
+            request.chat(&ask.conversation.messages())
+        } else {
+            request.completion(Prompt::Text(&ask.conversation.text()))
+        }
+    }
+
+    fn request(&self, body: &[u8]) -> Vec<u8> {
+        let target = self.endpoint.base.api(if self.manner.chat { "chat/completions" } else { "completions" });
+        let id = format!("ttft-{}", self.trials);
+        let more = [("x-request-id", id.as_str()), ("Accept", "text/event-stream")];
+        let wish = if self.manner.reuse { Wish::KeepAlive } else { Wish::Close };
+        self.endpoint.encode(Method::Post, &target, &more, Some(body), wish)
+    }
+
+    /// The open connection where one is to be reused, else a new one, with the moments of its dial.
+    fn connection(&mut self) -> Result<(Connection, Option<Dialled>), crate::net::DialError> {
+        if let Some(connection) = self.open.take()
+            && Monotonic.now() < connection.idle_since.after(IDLE)
+        {
+            return Ok((connection, None));
+        }
+        let connection = self.endpoint.open(DIAL)?;
+        let dialled = connection.dialled;
+        Ok((connection, Some(dialled)))
+    }
+
+    /// Waits for the end of the request under way. `None` when it ended by itself.
+    fn wait(
+        &mut self,
+        connection: &mut Connection,
+        sent: &Sent,
+        exchange: &mut Exchange,
+        watch: &mut dyn Watch,
+    ) -> Option<Stop> {
+        let flight = self.flights;
+        let mut done_by = sent.end.is_err().then(|| Monotonic.now().after(AFTER_FAILED_UPLOAD));
+        let mut stop = None;
+        loop {
+            match self.news.1.recv_timeout(LOOK_UP) {
+                Ok(news) if news.flight != flight => {}
+                Ok(News { event: Event::FirstToken(at), .. }) => watch.first_token(at.since(sent.at).unwrap_or(0)),
+                Ok(News { event: Event::Done, .. }) => done_by = Some(Monotonic.now().after(AFTER_DONE)),
+                Ok(News { event: Event::End(end), .. }) => {
+                    *exchange = *end;
+                    return stop;
+                }
+                Err(RecvTimeoutError::Disconnected) => return stop,
+                Err(RecvTimeoutError::Timeout) if stop.is_none() => {
+                    stop = self.stop(sent, done_by);
+                    if stop.is_some() {
+                        connection.abandon();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Whether to stop waiting now, and why.
+    fn stop(&self, sent: &Sent, done_by: Option<Stamp>) -> Option<Stop> {
+        let now = Monotonic.now();
+        if self.interrupt.is_set() {
+            return Some(Stop::Interrupted);
+        }
+        if done_by.is_some_and(|deadline| now >= deadline) {
+            return Some(Stop::Done);
+        }
+        let latest = sent.pulse.latest();
+        let deadline = latest.unwrap_or(sent.at).after(self.manner.timeout);
+        (now >= deadline).then_some(if latest.is_some() { Stop::NextToken } else { Stop::FirstToken })
+    }
+
+    fn hidden(&self, outcome: Outcome) -> Outcome {
+        let hide = |text: String| self.endpoint.secrets.hide(&text);
+        match outcome {
+            Outcome::TooLong { status, message } => Outcome::TooLong { status, message: hide(message) },
+            Outcome::Rejected { status, message } => Outcome::Rejected { status, message: hide(message) },
+            Outcome::ServerError { message } => Outcome::ServerError { message: hide(message) },
+            Outcome::Malformed { message } => Outcome::Malformed { message: hide(message) },
+            other => other,
+        }
+    }
+
+    fn sample(&self, ask: &Ask<'_>, attempt: Attempt) -> Sample {
+        let Attempt { dialled, sent, exchange, outcome, body_bytes } = attempt;
+        let arrivals = &exchange.arrivals;
+        let since = |stamp: Stamp| stamp.since(self.started);
+        let at = |stamp: Option<Stamp>| stamp.and_then(since);
+        let stamps = Stamps {
+            due_ns: None,
+            dial_ns: at(dialled.map(|dialled| dialled.began)),
+            connect_ns: at(dialled.map(|dialled| dialled.connected)),
+            tls_ns: at(dialled.and_then(|dialled| dialled.secured)),
+            sent_ns: at(sent.as_ref().map(|sent| sent.at)),
+            sent_end_ns: at(sent.as_ref().and_then(|sent| sent.end.as_ref().ok().copied())),
+            first_byte_ns: at(arrivals.first_byte),
+            first_event_ns: at(arrivals.first_event),
+            role_ns: at(arrivals.role),
+            first_token_ns: at(arrivals.first_token),
+            first_content_ns: at(arrivals.first_content),
+            last_token_ns: at(arrivals.last_token),
+            end_ns: at(arrivals.end),
+            chunk_ns: arrivals.chunks.iter().copied().filter_map(since).collect(),
+        };
+        let adapted = self.changes.iter().cloned().chain(self.adapted.names()).collect();
+        Sample {
+            trial: self.trials,
+            arm: ask.arm,
+            role: ask.role,
+            place: ask.place,
+            outcome,
+            stamps,
+            stamp: arrivals.kernel_stamped.map(|kernel| if kernel { StampKind::Kernel } else { StampKind::Read }),
+            token_events: arrivals.token_events,
+            shared_reads: arrivals.shared_reads,
+            first_token_shared: arrivals.first_token_shared,
+            usage: exchange.usage,
+            timings: exchange.timings,
+            counters: None,
+            finish_reason: exchange.finish_reason.map(|reason| self.endpoint.secrets.hide(&reason)),
+            answer: self.manner.keep_answers.then(|| self.endpoint.secrets.hide(&exchange.text)),
+            body_bytes,
+            adapted,
+        }
+    }
+}
+
+/// What the server refused, if it did.
+fn refusal_of(exchange: &Exchange) -> Option<Refusal> {
+    let status = exchange.head.as_ref()?.status;
+    (status >= 400).then(|| classify(status, &exchange.body).refusal)
+}
