@@ -10,6 +10,7 @@ use crate::plan::{Arm, Role};
 use crate::record::{Conditions, Line, Logged, Reading};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
+use crate::verdict;
 
 /// All logs of a report, in the order they were named.
 #[derive(Debug, Clone, Default)]
@@ -87,6 +88,8 @@ impl Log {
             {
                 log.conditions.push(texts(conditions));
                 places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
+                let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
+                log.rule = log.rule.take().or(rule);
             }
             let mut entry = Entry::of(logged, next.number, *rows);
             entry.prompt = entry.prompt.and_then(|number| places.get(number).copied());

@@ -15,6 +15,7 @@ pub mod markdown;
 pub mod model;
 mod prompts;
 pub mod rating;
+mod shares;
 pub mod table;
 pub mod text;
 pub mod units;

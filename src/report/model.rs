@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{figures, prompts, units};
+use super::{figures, prompts, shares, units};
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
@@ -37,7 +37,7 @@ impl Report {
         let curves = Curves::of(data);
         let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
-        tables.extend([arm_table(data), fit_table(data, &curves), failure_table(data)]);
+        tables.extend([shares::table(data), arm_table(data), fit_table(data, &curves), failure_table(data)]);
         Report {
             title: title(data),
             findings: findings(data, &judged, &effects, &curves.break_evens),

@@ -7,6 +7,7 @@ use flate2::read::GzDecoder;
 use super::compare::{Compared, Mismatch};
 use super::data::Data;
 use super::fixture::{classic, data, failed, jsonl, only, pairs, row, sweep, verify};
+use super::table::Cell;
 use super::*;
 use crate::exit::Exit;
 use crate::plan::Arm;
@@ -218,4 +219,40 @@ fn other_stamps_and_unproved_cold_are_named_as_reserves() {
     let other = Mismatch::OtherCondition { key: "stamps", before: "kernel".into(), after: "read".into() };
     assert_eq!(compared.mismatches, [other, Mismatch::ColdUnverified { log: "after".into() }]);
     assert!(!compared.is_void());
+}
+
+#[test]
+fn a_verdict_goes_by_the_rule_its_session_was_started_with() {
+    let mut rows = verify(1.0);
+    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 5 at level 0.0158"));
+    let conditions = serde_json::json!({
+        "command": "verify", "version": "0", "argv": [], "host": null, "started_at": "", "endpoint": "", "api": "chat",
+        "model": "", "server": null, "model_ctx": null, "model_ctx_from": null, "document": null, "connection": "fresh",
+        "stamps": "kernel", "nonce": "00000000000000000000000000000000", "prompt": null, "max_tokens": 4,
+        "rule": { "max_pairs": 10, "precision": 0.1 }, "selftest": null,
+    });
+    rows[0].conditions = Some(serde_json::from_value(conditions).unwrap());
+    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 1 at level 0.05"));
+}
+
+#[test]
+fn partial_hits_have_a_table_of_their_own_and_no_part_in_the_arms() {
+    let mut rows = verify(1.0);
+    let arms =
+        |rows: &[Row]| Report::of(&only(rows)).tables.into_iter().find(|table| table.name == "ttft").unwrap().rows;
+    let before = arms(&rows);
+    for percent in [0, 50, 100] {
+        for _ in 0..6 {
+            let mut partial = row(rows.len() as u64 + 1, 4_096, Arm::Hit, 1.0 + f64::from(percent));
+            partial.sample.place.shared_percent = Some(percent);
+            partial.session = rows[0].session.clone();
+            rows.push(partial);
+        }
+    }
+    assert_eq!(arms(&rows), before);
+    let report = Report::of(&only(&rows));
+    let shares = report.tables.iter().find(|table| table.name == "shares").unwrap();
+    let shared: Vec<&Cell> = shares.rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(shared, [&Cell::Share(0.0), &Cell::Share(0.5), &Cell::Share(1.0)]);
+    assert!(shares.rows.iter().all(|row| row[1] == Cell::Count(6)));
 }

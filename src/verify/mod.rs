@@ -17,6 +17,7 @@
 //! the same and therefore finds the same.
 
 mod opening;
+mod texts;
 
 use std::collections::VecDeque;
 
@@ -32,6 +33,7 @@ use crate::sample::{Place, Sample};
 use crate::stats::looks::Rule;
 use crate::stats::{Estimate, hodges_lehmann, sign};
 use opening::{Opening, Room};
+pub use texts::Texts;
 
 /// Failed requests in a row, and in all, before the run is given up.
 const FAILURES_IN_A_ROW: usize = 3;
