@@ -22,6 +22,7 @@
 pub mod chart;
 pub mod cli;
 pub mod clock;
+pub mod cmd;
 pub mod document;
 pub mod endpoint;
 pub mod exit;

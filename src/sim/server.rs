@@ -98,6 +98,16 @@ impl Sim {
         Ok(Sim { addr, log, stop, thread: Some(thread), _sentinel: Sentinel::open().ok() })
     }
 
+    /// What stops it from another thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.stop.clone())
+    }
+
+    /// Waits until it is stopped, or has died of a fault.
+    pub fn wait(mut self) {
+        self.join();
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -112,15 +122,29 @@ impl Sim {
     pub fn truth(&self) -> Vec<Truth> {
         self.log.read()
     }
-}
 
-impl Drop for Sim {
-    fn drop(&mut self) {
-        self.stop.notify_one();
+    fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             // A panic of the server's thread has been printed already.
             let _ = thread.join();
         }
+    }
+}
+
+/// Stops a [`Sim`].
+#[derive(Clone)]
+pub struct Stopper(Arc<Notify>);
+
+impl Stopper {
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.stopper().stop();
+        self.join();
     }
 }
 
