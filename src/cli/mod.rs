@@ -3,6 +3,7 @@
 //! Long flags are spelt with underscores; [`command`] adds the dashed spelling of each as an alias.
 
 pub mod parse;
+pub mod sizes;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
