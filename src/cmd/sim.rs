@@ -63,22 +63,22 @@ fn usage(error: impl Display) -> clap::Error {
 fn list(args: &SimArgs) -> Option<String> {
     let mut tables = Vec::new();
     if args.profile == "list" {
-        tables.push(table(PRESETS.iter().map(|preset| (preset.name.to_owned(), preset.about))));
-        tables.push(table(keys().map(|(name, about)| (format!("{name}="), about))));
+        tables.push(table(PRESETS.iter().map(|preset| (preset.name.to_owned(), preset.about.to_owned()))));
+        tables.push(table(keys().map(|key| (format!("{}=", key.name), format!("{}: {}", key.about, key.wanted)))));
     }
     if args.flavor == "list" {
-        tables.push(table(FLAVORS.iter().map(|(_, name, about)| ((*name).to_owned(), *about))));
+        tables.push(table(FLAVORS.iter().map(|(_, name, about)| ((*name).to_owned(), (*about).to_owned()))));
     }
     if args.fault.iter().any(|fault| fault == "list") {
         tables.push(table(FAULTS.iter().map(|info| {
             let number = info.default.map_or(String::new(), |default| format!("={default}"));
-            (format!("{}{number}", info.name), info.about)
+            (format!("{}{number}", info.name), info.about.to_owned())
         })));
     }
     (!tables.is_empty()).then(|| tables.join("\n"))
 }
 
-fn table<'a>(rows: impl Iterator<Item = (String, &'a str)>) -> String {
+fn table(rows: impl Iterator<Item = (String, String)>) -> String {
     rows.map(|(name, about)| format!("{name:<22} {about}\n")).collect()
 }
 

@@ -21,7 +21,7 @@ mod presets;
 mod text;
 
 use keys::{KEYS, TIER_KEYS};
-pub use keys::{keys, tier_keys};
+pub use keys::{KeyInfo, keys};
 pub use presets::{PRESETS, Preset};
 use text::Count;
 
@@ -85,7 +85,7 @@ pub enum ProfileError {
     Preset(String),
     #[error("{0:?} is not of the form key=value")]
     NotAKey(String),
-    #[error("a profile has no key {0:?}; it has {known}", known = names(keys().map(|(name, _)| name)))]
+    #[error("a profile has no key {0:?}; it has {known}", known = names(keys().map(|key| key.name)))]
     Key(String),
     #[error("{key} cannot be {value:?}; it is {wanted}")]
     Value { key: String, value: String, wanted: &'static str },

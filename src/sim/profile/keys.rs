@@ -5,14 +5,18 @@ use super::{Isolate, Profile};
 use crate::sim::cache::{Evict, Policy, Semantics, TierSpec};
 use crate::sim::fleet::{By, Routing};
 
-/// Every key with what it means. Those of [`tier_keys`] stand for the first tier.
-pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KEYS.iter().map(|key| (key.name, key.about)).chain(tier_keys())
+/// A key as help and docs show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyInfo {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// What its value is.
+    pub wanted: &'static str,
 }
 
-/// The keys that every tier has; `tier2_` and so on before them means a lower tier.
-pub fn tier_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    TIER_KEYS.iter().map(|key| (key.name, key.about))
+/// Every key; the last ones are those of a tier, and stand for the first tier.
+pub fn keys() -> impl Iterator<Item = KeyInfo> {
+    KEYS.iter().map(Key::info).chain(TIER_KEYS.iter().map(Key::info))
 }
 
 /// A key of `T`: how it is shown, and how it is set (`None`: not a value for it).
@@ -22,6 +26,12 @@ pub(super) struct Key<T> {
     pub wanted: &'static str,
     pub show: fn(&T) -> String,
     pub set: fn(&mut T, &str) -> Option<()>,
+}
+
+impl<T> Key<T> {
+    fn info(&self) -> KeyInfo {
+        KeyInfo { name: self.name, about: self.about, wanted: self.wanted }
+    }
 }
 
 /// A key whose value has the text form `$form` of the field `$field`.

@@ -28,7 +28,7 @@ impl<T> Off<T> {
 }
 
 impl<T> Word<T> {
-    pub const WANTED: &str = "a number or a name";
+    pub const WANTED: &str = "a name, or a number such as 0.05";
 }
 
 /// A text was not of the form.

@@ -23,7 +23,8 @@ fn row(name: &str, about: &str) -> String {
 #[test]
 fn the_page_has_the_tables_of_the_program() {
     assert_eq!(rows("Profiles"), PRESETS.map(|preset| row(preset.name, preset.about)));
-    assert_eq!(rows("Keys"), keys().map(|(name, about)| row(name, about)).collect::<Vec<_>>());
+    let keys = keys().map(|key| row(key.name, &format!("{} | {}", key.about, key.wanted)));
+    assert_eq!(rows("Keys"), keys.collect::<Vec<_>>());
     assert_eq!(rows("Flavours"), FLAVORS.map(|(_, name, about)| row(name, about)));
     let faults = FAULTS.iter().map(|info| {
         let number = info.default.map_or(String::new(), |default| format!("={default}"));
