@@ -1,5 +1,6 @@
 //! The simulated endpoint, seen through plain sockets that share nothing with the client.
 
+mod command;
 mod docs;
 mod faults;
 mod flavors;

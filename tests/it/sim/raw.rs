@@ -1,7 +1,7 @@
 //! The plainest client there is: a blocking socket, and the bytes that came out of it.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,9 +21,13 @@ pub fn sim(profile: &str, flavor: &str, faults: &[&str]) -> Sim {
 }
 
 /// A connection to `sim`.
-#[expect(clippy::disallowed_methods, reason = "a test's own socket, so that it shares no code with the client")]
 pub fn connect(sim: &Sim) -> TcpStream {
-    let stream = TcpStream::connect(sim.addr()).unwrap();
+    connect_to(sim.addr())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own socket, so that it shares no code with the client")]
+fn connect_to(addr: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(addr).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
@@ -127,7 +131,13 @@ pub fn ask(sim: &Sim, request: &str) -> Answer {
 
 /// Posts `body` on a new connection.
 pub fn post(sim: &Sim, path: &str, body: &Value) -> Answer {
-    ask(sim, &request("POST", path, "content-type: application/json\r\n", &body.to_string()))
+    post_to(sim.addr(), path, body)
+}
+
+/// The same to whatever listens at `addr`.
+pub fn post_to(addr: SocketAddr, path: &str, body: &Value) -> Answer {
+    let request = request("POST", path, "content-type: application/json\r\n", &body.to_string());
+    exchange(&mut connect_to(addr), &request)
 }
 
 pub fn get(sim: &Sim, path: &str) -> Answer {
