@@ -3,6 +3,7 @@
 //! Long flags are spelt with underscores; [`command`] adds the dashed spelling of each as an alias.
 
 pub mod parse;
+pub mod report;
 pub mod sizes;
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ pub enum Command {
     Run(RunArgs),
     /// Serve the bundled simulated endpoint until Ctrl-C
     Sim(SimArgs),
+    /// Show logs: text, Markdown, CSV, JSON, a page, a picture
+    Report(report::ReportArgs),
     /// Print a man page or a shell's completions
     Generate(GenerateArgs),
 }
