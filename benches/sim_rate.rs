@@ -7,6 +7,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use rustix::event::epoll;
 use ttft::clock::{Clock, Monotonic};
@@ -23,7 +24,11 @@ fn main() {
     let mut connections: Vec<TcpStream> = (0..streams).map(|_| connect(&sim)).collect();
     let before = processor_ns();
     let start = Monotonic.now();
-    connections.iter_mut().for_each(|connection| ask(connection, tokens));
+    // Over one gap between tokens, as streams that began at any time would be.
+    for (nth, connection) in (0..).zip(&mut connections) {
+        Monotonic.sleep_until(start.after(Duration::from_nanos(nth * 1_000_000_000 / (rate * streams))));
+        ask(connection, tokens);
+    }
     drain(connections);
     let elapsed = Monotonic.now().since(start).unwrap_or(1) as f64 / 1e9;
     let busy = (processor_ns() - before) as f64 / 1e9;
@@ -78,7 +83,10 @@ fn drain(mut connections: Vec<TcpStream>) {
     let mut events = Vec::with_capacity(1_024);
     while open > 0 {
         events.clear();
-        epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None).expect("nothing interrupts it");
+        match epoll::wait(&epoll, rustix::buffer::spare_capacity(&mut events), None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            waited => waited.expect("the descriptor is open"),
+        };
         for event in &events {
             let connection = &mut connections[event.data.u64() as usize];
             let read = connection.read(&mut buffer).expect("the server keeps the connection");
