@@ -7,8 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rand::SeedableRng;
-use rand::TryRng;
+use rand::{Rng, SeedableRng, TryRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,6 +31,13 @@ impl Nonce {
     pub fn fresh() -> Nonce {
         let mut bytes = [0; 16];
         rand::rngs::SysRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
+        Nonce(bytes)
+    }
+
+    /// The nonce of the part `name` of whatever has this one.
+    pub fn derive(self, name: &str) -> Nonce {
+        let mut bytes = [0; 16];
+        self.stream(name).fill_bytes(&mut bytes);
         Nonce(bytes)
     }
 
@@ -96,7 +102,6 @@ fn keyed(parts: &[&[u8]]) -> ChaCha8Rng {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng;
 
     #[test]
     fn a_seed_and_a_name_decide_the_stream() {
@@ -110,6 +115,14 @@ mod tests {
         let nonce = Nonce::fresh();
         assert_eq!(nonce.to_string().parse(), Ok(nonce));
         assert_eq!("00ff00ff00ff00ff00ff00ff00ff00ff".parse::<Nonce>().unwrap().to_string().len(), 32);
+    }
+
+    #[test]
+    fn a_nonce_and_a_name_decide_the_nonce_of_a_part() {
+        let nonce = Nonce::fresh();
+        assert_eq!(nonce.derive("a"), nonce.derive("a"));
+        assert_ne!(nonce.derive("a"), nonce.derive("b"));
+        assert_ne!(nonce.derive("a"), Nonce::fresh().derive("a"));
     }
 
     #[test]

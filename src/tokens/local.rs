@@ -1,6 +1,13 @@
 //! A `tokenizer.json` of the Hugging Face form.
+//!
+//! A long text is encoded in pieces, on every processor. A seam between two pieces is a space between ASCII letters, where
+//! nearly every tokenizer parts words. That this one does is not taken for granted: around each seam a window of text
+//! must have the same tokens in one piece as in two. Where it has not, as with tokenizers that put something before every
+//! text, the text is encoded whole.
 
+use std::ops::Range;
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, anyhow};
 use tokenizers::Tokenizer;
@@ -36,8 +43,45 @@ impl LocalTokenizer {
         Ok(LocalTokenizer { tokenizer, name: name.to_owned() })
     }
 
-    fn failed(&self, text: &str, error: &tokenizers::Error) -> CountError {
-        CountError { counter: self.name(), bytes: text.len(), reason: error.to_string() }
+    /// Where each token ends in `text`, in bytes.
+    fn ends(&self, text: &str) -> Result<Vec<usize>, CountError> {
+        let mut pieces = pieces(text);
+        if !self.parts_at_every_seam(text, &pieces)? {
+            pieces = vec![0..text.len()];
+        }
+        let ends_of = |pieces: &[Range<usize>]| {
+            let encode = |piece: &Range<usize>| self.encode(text, piece.clone());
+            pieces.iter().map(encode).collect::<Result<Vec<_>, _>>().map(|ends| ends.concat())
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let shares = pieces.chunks(pieces.len().div_ceil(workers).max(1));
+        thread::scope(|scope| {
+            let threads: Vec<_> = shares.map(|share| scope.spawn(move || ends_of(share))).collect();
+            let ends = threads.into_iter().map(|thread| thread.join().expect("encoding does not panic"));
+            ends.collect::<Result<Vec<_>, _>>().map(|ends| ends.concat())
+        })
+    }
+
+    fn parts_at_every_seam(&self, text: &str, pieces: &[Range<usize>]) -> Result<bool, CountError> {
+        for seam in pieces.iter().skip(1).map(|piece| piece.start) {
+            let from = text.floor_char_boundary(seam.saturating_sub(WINDOW));
+            let to = text.ceil_char_boundary(seam + WINDOW);
+            let in_two = [self.encode(text, from..seam)?, self.encode(text, seam..to)?].concat();
+            if self.encode(text, from..to)? != in_two {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where each token of a piece of `text` ends in `text`.
+    fn encode(&self, text: &str, piece: Range<usize>) -> Result<Vec<usize>, CountError> {
+        let encoding = self.tokenizer.encode(&text[piece.clone()], false).map_err(|error| CountError {
+            counter: self.name(),
+            bytes: text.len(),
+            reason: error.to_string(),
+        })?;
+        Ok(encoding.get_offsets().iter().map(|(_, end)| piece.start + end).collect())
     }
 }
 
@@ -47,17 +91,32 @@ impl CountTokens for LocalTokenizer {
     }
 
     fn count(&self, text: &str) -> Result<u64, CountError> {
-        let encoding = self.tokenizer.encode_fast(text, false).map_err(|error| self.failed(text, &error))?;
-        Ok(encoding.len() as u64)
+        Ok(self.ends(text)?.len() as u64)
     }
 
     fn cut(&self, text: &str, limit: u64) -> Result<Cut, CountError> {
-        let ends_of = |head: &str| {
-            let encoding = self.tokenizer.encode(head, false).map_err(|error| self.failed(head, &error))?;
-            Ok(encoding.get_offsets().iter().map(|(_, end)| *end).collect())
-        };
-        cut_at_ends(ends_of, text, limit)
+        cut_at_ends(|head| self.ends(head), text, limit)
     }
+}
+
+/// The size of a piece: small enough to stay in a processor's cache, large enough to make the windows cheap.
+const PIECE: usize = 16 << 10;
+/// Text on either side of a seam in which its parting is checked.
+const WINDOW: usize = 64;
+
+/// `text` in pieces of about [`PIECE`] bytes that begin with a space between letters.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while let Some(rest) = text.as_bytes().get(start + PIECE..) {
+        let is_seam = |at: &[u8]| at[0].is_ascii_alphabetic() && at[1] == b' ' && at[2].is_ascii_alphabetic();
+        let Some(ahead) = rest.windows(3).position(is_seam) else { break };
+        let seam = start + PIECE + ahead + 1;
+        pieces.push(start..seam);
+        start = seam;
+    }
+    pieces.push(start..text.len());
+    pieces
 }
 
 #[cfg(test)]
@@ -116,6 +175,36 @@ mod tests {
             assert!(cut.tokens <= limit && cut.tokens + 4 > limit.min(whole), "{} at {limit}", cut.tokens);
         }
         assert_eq!(tokenizer.cut(&text, whole).unwrap().bytes, text.len());
+    }
+
+    #[test]
+    fn a_text_in_pieces_has_the_tokens_it_has_as_a_whole() {
+        let prose = "the abbot é 東京 the\r\n  then, the ab 🚀 thebes ".repeat(2_000);
+        let tokenizer = byte_level(&[("t", "h"), ("th", "e"), ("Ġ", "the"), ("a", "b")]);
+        assert!(pieces(&prose).len() > 3, "it comes in pieces");
+        assert!(tokenizer.parts_at_every_seam(&prose, &pieces(&prose)).unwrap());
+        assert_eq!(tokenizer.ends(&prose), tokenizer.encode(&prose, 0..prose.len()));
+    }
+
+    #[test]
+    fn a_tokenizer_that_puts_something_before_every_text_gets_it_whole() {
+        let tokenizer = described(json!({
+            "normalizer": { "type": "Prepend", "prepend": "ab " },
+            "pre_tokenizer": { "type": "WhitespaceSplit" },
+            "model": { "type": "WordLevel", "vocab": { "?": 0 }, "unk_token": "?" },
+        }));
+        let text = "word ".repeat(10_000);
+        assert!(!tokenizer.parts_at_every_seam(&text, &pieces(&text)).unwrap());
+        assert_eq!(tokenizer.count(&text), Ok(10_001));
+    }
+
+    #[test]
+    fn pieces_are_the_text_and_a_text_without_seams_is_one() {
+        for text in ["", "short", &"a b".repeat(20_000), &"x".repeat(100_000), &"東 京".repeat(30_000)] {
+            let joined: String = pieces(text).into_iter().map(|piece| &text[piece]).collect();
+            assert_eq!(joined, text);
+        }
+        assert_eq!(pieces(&"x".repeat(100_000)).len(), 1);
     }
 
     #[test]
