@@ -10,6 +10,7 @@ fn main() -> Exit {
     let cli = cli::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let done = match &cli.command {
         Some(Command::Sim(args)) => cmd::sim::run(args),
+        Some(Command::Compare(args)) => cmd::compare::run(args),
         _ => Err(anyhow::anyhow!("this build serves the simulated endpoint only: ttft sim")),
     };
     done.unwrap_or_else(|error| {

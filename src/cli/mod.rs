@@ -2,6 +2,7 @@
 //!
 //! Long flags are spelt with underscores; [`command`] adds the dashed spelling of each as an alias.
 
+pub mod compare;
 pub mod parse;
 pub mod report;
 pub mod sizes;
@@ -44,6 +45,8 @@ pub enum Command {
     Sim(SimArgs),
     /// Show logs: text, Markdown, CSV, JSON, a page, a picture
     Report(report::ReportArgs),
+    /// What changed from one log to another, with a gate
+    Compare(compare::CompareArgs),
     /// Print a man page or a shell's completions
     Generate(GenerateArgs),
 }

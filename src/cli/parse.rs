@@ -17,6 +17,10 @@ pub enum ParseError {
     NoSuchVariable(String),
     #[error("expected tokens, time or money such as 200k, 5m or 2usd, separated by commas, found {0:?}")]
     Budget(String),
+    #[error("expected a share such as 5% or 0.5%, found {0:?}")]
+    Percent(String),
+    #[error("expected a ratio such as 1.5x, found {0:?}")]
+    Ratio(String),
     #[error("expected a JSON object such as {{\"cache_prompt\":false}}: {0}")]
     Object(String),
 }
@@ -95,6 +99,53 @@ impl fmt::Display for Tokens {
             n if n > 0 && n % 1_000 == 0 => write!(f, "{}k", n / 1_000),
             n => write!(f, "{n}"),
         }
+    }
+}
+
+/// A share above zero: `5%`; a bare number is percent too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Percent(pub f64);
+
+impl FromStr for Percent {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Percent, ParseError> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+        let share = number.filter(|percent: &f64| *percent > 0.0 && percent.is_finite());
+        share.map(Percent).ok_or_else(|| ParseError::Percent(text.to_owned()))
+    }
+}
+
+impl Percent {
+    /// 0.05 for 5 %.
+    pub fn share(self) -> f64 {
+        self.0 / 100.0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// A ratio above zero: `1.5x`, or the bare number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio(pub f64);
+
+impl FromStr for Ratio {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Ratio, ParseError> {
+        let number = text.strip_suffix(['x', 'X']).unwrap_or(text).parse().ok();
+        let ratio = number.filter(|ratio: &f64| *ratio > 0.0 && ratio.is_finite());
+        ratio.map(Ratio).ok_or_else(|| ParseError::Ratio(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x", self.0)
     }
 }
 
@@ -228,6 +279,21 @@ mod tests {
         assert_eq!("1.5k".parse::<Tokens>(), Ok(Tokens(1_500)));
         for text in ["", "k", "1.5", "-1", "inf", "1e3", "2g"] {
             assert!(text.parse::<Tokens>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_and_ratios_are_read_and_printed() {
+        for text in ["5%", "0.5%", "100%"] {
+            assert_eq!(text.parse::<Percent>().unwrap().to_string(), text);
+        }
+        assert_eq!("5".parse::<Percent>().unwrap().share(), 0.05);
+        for text in ["1.5x", "2x"] {
+            assert_eq!(text.parse::<Ratio>().unwrap().to_string(), text);
+        }
+        assert_eq!("1.5".parse(), Ok(Ratio(1.5)));
+        for text in ["", "%", "0%", "-1%", "x", "0x", "inf", "NaN"] {
+            assert!(text.parse::<Percent>().is_err() && text.parse::<Ratio>().is_err(), "{text}");
         }
     }
 

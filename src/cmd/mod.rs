@@ -1,5 +1,6 @@
 //! The commands, a file each: from arguments to an exit code. Nothing else writes to stdout.
 
+pub mod compare;
 pub mod report;
 pub mod sim;
 

@@ -60,7 +60,8 @@ fn format_of(args: &ReportArgs) -> Result<Format> {
     Ok(format)
 }
 
-fn read(log: &LogArg) -> Result<Named> {
+/// The log that an argument names.
+pub(super) fn read(log: &LogArg) -> Result<Named> {
     let reading = Reading::open(&log.path)?;
     Ok(Named { label: log.label.clone(), path: log.path.display().to_string(), reading })
 }

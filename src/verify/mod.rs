@@ -56,10 +56,10 @@ pub struct Design {
 }
 
 impl Design {
-    /// The most requests it can take when all go well.
-    pub fn most_requests(&self) -> usize {
-        let pairs = self.rule.looks.last() * Room::Short.requests_a_pair();
-        opening::MOST_REQUESTS + pairs + 2 * 2 * CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS * 2
+    /// The requests it takes to its last look, where the cache has room for the chain and nothing is repeated.
+    pub fn usual_requests(&self) -> usize {
+        let pairs = self.rule.looks.last() + CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS;
+        opening::USUAL_REQUESTS + 2 * pairs
     }
 }
 

@@ -12,8 +12,8 @@ use crate::plan::{Arm, Role};
 use crate::sample::Sample;
 use crate::stats::robust::median;
 
-/// What the longest opening sends.
-pub(super) const MOST_REQUESTS: usize = 14;
+/// What an opening sends that finds a roomy cache.
+pub(super) const USUAL_REQUESTS: usize = 8;
 
 /// A replay this many times quicker than the unseen documents is taken for a hit where only timing tells.
 const CLEARLY_QUICKER: f64 = 1.5;
@@ -26,15 +26,6 @@ pub(super) enum Room {
     Chain,
     /// Less: every replay follows its own prime at once.
     Short,
-}
-
-impl Room {
-    pub(super) fn requests_a_pair(self) -> usize {
-        match self {
-            Room::Chain => 2,
-            Room::Short => 3,
-        }
-    }
 }
 
 /// What the opening has found so far.

@@ -67,6 +67,13 @@ impl Counters {
     }
 }
 
+/// Tokens in a block of the engine's cache, as vLLM's `cache_config_info` tells.
+pub fn block_size(page: &str) -> Option<u64> {
+    let line = page.lines().find(|line| line.contains("cache_config_info{"))?;
+    let (_, after) = line.split_once("block_size=\"")?;
+    after.split('"').next()?.parse().ok().filter(|&size| size > 0)
+}
+
 /// A line's name, without `_total`, and value.
 fn sample(line: &str) -> Option<(&str, f64)> {
     let line = line.trim();
@@ -99,6 +106,14 @@ vllm:prompt_tokens_total 7
         assert_eq!(Counters::parse(PAGE), told);
         assert_eq!(Counters::parse(&PAGE.replace("_total", "")), told);
         assert_eq!(Counters::parse(&PAGE.replace('\n', "\r\n")), told);
+    }
+
+    #[test]
+    fn the_block_size_is_a_label_of_the_configuration() {
+        let page = "vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"100\"} 1.0\n";
+        assert_eq!(block_size(page), Some(16));
+        assert_eq!(block_size(&page.replace("16", "None")), None);
+        assert_eq!(block_size(PAGE), None);
     }
 
     #[test]

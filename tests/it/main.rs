@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
+mod compare;
 mod hub;
 mod report;
 mod sim;
