@@ -29,6 +29,7 @@ pub mod exit;
 pub mod net;
 pub mod pairs;
 pub mod plan;
+pub mod progress;
 pub mod record;
 pub mod report;
 pub mod rng;

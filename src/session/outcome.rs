@@ -4,6 +4,7 @@ use std::io;
 
 use crate::net::{Ending, Exchange};
 use crate::sample::Outcome;
+use crate::wire::http1::Head;
 use crate::wire::refusal::{Refusal, classify, too_long};
 
 /// Why a wait ended before the answer did.
@@ -34,7 +35,7 @@ pub fn of(exchange: &Exchange, upload: Option<&io::Error>, stop: Option<Stop>) -
         };
     };
     if head.status != 200 {
-        return refused(head.status, &exchange.body);
+        return refused(head, &exchange.body);
     }
     if !head.is_event_stream() {
         return Outcome::NotAStream { content_type: head.content_type().map(str::to_owned) };
@@ -42,11 +43,16 @@ pub fn of(exchange: &Exchange, upload: Option<&io::Error>, stop: Option<Stop>) -
     of_stream(exchange)
 }
 
-fn refused(status: u16, body: &[u8]) -> Outcome {
+fn refused(head: &Head, body: &[u8]) -> Outcome {
+    let status = head.status;
     let refused = classify(status, body);
+    let more =
+        [head.location().map(|url| format!("moved to {url}")), head.retry_after().map(|t| format!("Retry-After: {t}"))];
+    let said = std::iter::once(refused.message).filter(|message| !message.is_empty());
+    let message = said.chain(more.into_iter().flatten()).collect::<Vec<_>>().join(", ");
     match refused.refusal {
-        Refusal::TooLong { .. } => Outcome::TooLong { status, message: refused.message },
-        _ => Outcome::Rejected { status, message: refused.message },
+        Refusal::TooLong { .. } => Outcome::TooLong { status, message },
+        _ => Outcome::Rejected { status, message },
     }
 }
 

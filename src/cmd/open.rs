@@ -1,0 +1,170 @@
+//! From flags to an endpoint that answered: the simulated one where asked, else the server at `--api_base`.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use super::{UsageError, advice};
+use crate::cli::{ConnectionMode, EndpointArgs, OutputArgs, Stamps, TokenArgs};
+use crate::document::CountTokens;
+use crate::endpoint::{self, Base, ContextFrom, Endpoint, Login, Model};
+use crate::net::{Route, StampSource, Stopwatch, Trust};
+use crate::progress::Voice;
+use crate::session::{Interrupt, Manner};
+use crate::sim::server::{Sim, SimConfig};
+use crate::tokens::hub::Hub;
+use crate::tokens::{Chain, Reply};
+use crate::wire::http1::Method;
+
+/// A server that answered, and the model to ask.
+pub struct Opened {
+    pub endpoint: Endpoint,
+    pub model: String,
+    /// All that the server lists.
+    pub models: Vec<String>,
+    pub context: Option<ContextFrom>,
+    /// What the server says it is, by who owns its model.
+    pub server: Option<String>,
+    /// Serves as long as this lives.
+    _sim: Option<Sim>,
+}
+
+/// Opens the endpoint that the flags name.
+pub fn open(
+    args: &EndpointArgs,
+    tokens: &TokenArgs,
+    port: Option<u16>,
+    interrupt: &Interrupt,
+    voice: Voice,
+) -> anyhow::Result<Opened> {
+    let sim = args.sim.as_deref().map(start_sim).transpose()?;
+    let url = match (&sim, port) {
+        (Some(sim), _) => sim.base_url(),
+        (None, Some(port)) => format!("http://localhost:{port}/v1"),
+        (None, None) => args.api_base.clone(),
+    };
+    let base = Base::parse(&url).map_err(|error| UsageError(format!("--api_base: {error}")))?;
+    let proxy = args.proxy.as_deref().filter(|_| sim.is_none()).map(endpoint::proxy).transpose();
+    let proxy = proxy.map_err(|error| UsageError(format!("--proxy: {error}")))?;
+    let trust = trust(args, base.target.tls)?;
+    let route = Route::resolve(base.target.clone(), proxy, trust)
+        .map_err(|error| anyhow::anyhow!("{error}; check the host in --api_base"))?;
+    let source = match args.stamps {
+        Stamps::Kernel => StampSource::Kernel,
+        Stamps::Read => StampSource::Read,
+    };
+    let stopwatch = Stopwatch::start(source).context("cannot start the stopwatch's threads")?;
+    if source == StampSource::Kernel && stopwatch.source() == StampSource::Read {
+        voice.warn("this system stamps nothing it receives; the clock at the read is used, and the samples say so");
+    }
+    let headers = args.header.iter().map(|header| (header.name.clone(), header.value.clone())).collect();
+    let login = Login { api_key: args.api_key.0.clone(), headers };
+    let endpoint = Endpoint::new(stopwatch, base, route, login);
+    voice.detail(&format!("{} is at {:?}", endpoint.base.url(), endpoint.route.addresses()));
+    identify(endpoint, args, tokens, interrupt, sim)
+}
+
+/// Asks for the models and the context.
+fn identify(
+    endpoint: Endpoint,
+    args: &EndpointArgs,
+    tokens: &TokenArgs,
+    interrupt: &Interrupt,
+    sim: Option<Sim>,
+) -> anyhow::Result<Opened> {
+    let wait = args.wait.map(|span| span.0);
+    let listing = match endpoint.await_models(wait, interrupt.flag()) {
+        Ok(answer) => answer,
+        Err(error) => bail!("{}", advice::unasked(&error)),
+    };
+    let listed = Model::list(&listing.body).filter(|_| listing.status == 200);
+    // Without a list a server may still answer, if the user names the model.
+    let is_no_listing = matches!(listing.status, 200 | 404 | 405);
+    let models = match (listed, &args.model) {
+        (Some(models), _) => models,
+        (None, Some(_)) if is_no_listing => Vec::new(),
+        (None, _) => {
+            let url = format!("{}/models", endpoint.base.url());
+            let said = endpoint.secrets.hide(&advice::refused(&url, &listing));
+            match listing.status {
+                200 => bail!(
+                    "{url} answered 200, but not with a list of models; check --api_base, or name the model with --model"
+                ),
+                404 | 405 => bail!("{said}; or name the model with --model, if only the list is missing"),
+                _ => bail!("{said}"),
+            }
+        }
+    };
+    let model = match (&args.model, models.first()) {
+        (Some(model), _) => model.clone(),
+        (None, Some(first)) => first.id.clone(),
+        (None, None) => bail!("{}/models lists no model; load one, or name it with --model", endpoint.base.url()),
+    };
+    let context = match tokens.model_ctx {
+        Some(tokens) => Some(ContextFrom { tokens: tokens.0, source: "--model_ctx" }),
+        None => endpoint.context(&listing.body, &model),
+    };
+    let server = models.iter().find(|listed| listed.id == model).and_then(|listed| listed.owned_by.clone());
+    let models = models.into_iter().map(|listed| listed.id).collect();
+    Ok(Opened { endpoint, model, models, context, server, _sim: sim })
+}
+
+impl Opened {
+    /// Who counts the tokens, by the chain of `tokens`.
+    pub fn counter<'a>(
+        &'a self,
+        named: Option<&'a Path>,
+        server: &'a Tokenizing<'a>,
+        hub: &'a Hub,
+        voice: Voice,
+    ) -> anyhow::Result<Box<dyn CountTokens + 'a>> {
+        let chain = Chain { model: &self.model, named, server: Some(server), hub };
+        chain.find(&mut |text| voice.note(text))
+    }
+
+    /// How a session sends to it.
+    pub fn manner(&self, args: &EndpointArgs, output: &OutputArgs) -> Manner {
+        Manner {
+            model: self.model.clone(),
+            chat: args.endpoint == crate::cli::Api::Chat,
+            extra: args.extra_body.as_ref().map(|object| object.0.clone()),
+            reuse: args.connection == ConnectionMode::Reuse,
+            timeout: args.timeout.0,
+            keep_answers: false,
+            keep_token_times: true,
+            keep_wire: output.keep_wire.clone(),
+        }
+    }
+}
+
+/// The server as the tokenizer chain asks it.
+pub struct Tokenizing<'a>(pub &'a Endpoint);
+
+impl crate::tokens::Tokenize for Tokenizing<'_> {
+    fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Reply> {
+        let answer = self.0.ask(Method::Post, &self.0.base.beside(path), Some(&body))?;
+        Ok(Reply { status: answer.status, body: answer.body })
+    }
+}
+
+/// The hub, from the environment.
+pub fn hub(args: &EndpointArgs) -> Hub {
+    Hub::from_env(|name| std::env::var_os(name), args.proxy.clone())
+}
+
+fn start_sim(profile: &str) -> anyhow::Result<Sim> {
+    let profile = profile.parse().map_err(|error| UsageError(format!("--sim: {error}")))?;
+    Ok(Sim::start(SimConfig { profile, ..SimConfig::default() })?)
+}
+
+fn trust(args: &EndpointArgs, tls: bool) -> anyhow::Result<Trust> {
+    if let Some(path) = &args.ca_file {
+        let text =
+            std::fs::read(path).with_context(|| format!("cannot read the certificates in {}", path.display()))?;
+        return Trust::pem(&text).map_err(|reason| {
+            anyhow::anyhow!("{} holds no certificates that can be used: {reason}; --ca_file wants PEM", path.display())
+        });
+    }
+    // The system's roots take milliseconds to read, and nobody needs them without TLS.
+    Ok(if args.insecure || !tls { Trust::anyone() } else { Trust::system() })
+}
