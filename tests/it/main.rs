@@ -1,6 +1,7 @@
 //! The one integration test binary.
 
 mod compare;
+mod docs;
 mod hub;
 mod report;
 mod sim;
