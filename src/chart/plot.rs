@@ -1,4 +1,5 @@
-//! The inside of the frame: each series as its own elements, then the rules.
+//! The inside of the frame: each series as its own elements, then the rules. Only dots and bars answer the pointer: a
+//! curve through a dot would otherwise hide it.
 
 use std::fmt::{self, Write};
 
@@ -50,18 +51,25 @@ impl Plot {
             Shape::Line { points, dashed } => {
                 let path = path(points.iter().filter_map(|point| self.at(*point)));
                 let dash = if *dashed { r#" stroke-dasharray="6 4""# } else { "" };
-                writeln!(svg, r#"<path d="{path}" fill="none" stroke-width="2" stroke-linejoin="round"{dash}/>"#)
+                writeln!(
+                    svg,
+                    r#"<path d="{path}" fill="none" stroke-width="2" pointer-events="none" stroke-linejoin="round"{dash}/>"#
+                )
             }
             Shape::Steps(points) => {
                 let stairs = points.windows(2).flat_map(|ends| [ends[0], (ends[1].0, ends[0].1)]);
                 let path = path(stairs.chain(points.last().copied()).filter_map(|point| self.at(point)));
                 let dash = if open { r#" stroke-dasharray="6 3""# } else { "" };
-                writeln!(svg, r#"<path d="{path}" fill="none" stroke-width="2"{dash}/>"#)
+                writeln!(svg, r#"<path d="{path}" fill="none" stroke-width="2" pointer-events="none"{dash}/>"#)
             }
             Shape::Band(band) => {
                 let there = band.iter().filter_map(|at| self.at((at.x, at.high)));
                 let back = band.iter().rev().filter_map(|at| self.at((at.x, at.low)));
-                writeln!(svg, r#"<path d="{}" fill-opacity="0.22" stroke="none"/>"#, path(there.chain(back)))
+                writeln!(
+                    svg,
+                    r#"<path d="{}" fill-opacity="0.22" stroke="none" pointer-events="none"/>"#,
+                    path(there.chain(back))
+                )
             }
             Shape::Bars(bars) => {
                 writeln!(svg, "<g{}>", if open { PALE } else { "" })?;
@@ -149,7 +157,7 @@ fn write_rule(svg: &mut String, ends: [f64; 4], words: Text) -> fmt::Result {
     let words = words.size(SIZE).over_marks();
     writeln!(
         svg,
-        r#"<g class="rule"><line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-dasharray="3 3"/>{words}</g>"#
+        r#"<g class="rule" pointer-events="none"><line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-dasharray="3 3"/>{words}</g>"#
     )
 }
 

@@ -98,16 +98,11 @@ fn findings(report: &Report) -> String {
     format!("<section class=\"verdict{class}\" aria-label=\"result\">{first}{others}{trust}{remarks}</section>")
 }
 
-/// More bytes than this, and a value takes a line of its own.
-const LONG: usize = 60;
-
 /// A row of keys and a value.
 fn pair(row: &[Cell]) -> String {
     let (value, keys) = row.split_last().expect("a row has cells");
     let keys: Vec<String> = keys.iter().map(|key| escape(&key.text())).collect();
-    let (key, value) = (keys.join(" "), value.text());
-    let class = if value.len() > LONG { " class=\"long\"" } else { "" };
-    format!("<div{class}><dt>{key}</dt><dd>{}</dd></div>", escape(&value))
+    format!("<div><dt>{}</dt><dd>{}</dd></div>", keys.join(" "), escape(&value.text()))
 }
 
 /// Two figures of which one is the other on linear axes share a place, switched without a script.
