@@ -201,7 +201,8 @@ mod tests {
         let mut clock = ReceiveClock::default();
         clock.convert(both(0, WALL), WALL);
         let second = 1_000_000_000;
-        assert!(clock.convert(both(10 * second, WALL + 10 * second + 4_900_000), WALL).is_some());
+        let slewed = WALL + 10 * second + 4_900_000;
+        assert_eq!(clock.convert(both(10 * second, slewed), slewed - 7), Some(Stamp(10 * second - 7)));
     }
 
     #[test]
