@@ -101,7 +101,7 @@ impl Run<'_> {
         self.record(1, first, None)?;
         let mut flush = self.flush();
         for index in 2..=self.args.num_following.saturating_add(1) {
-            if self.session.is_interrupted() {
+            if self.session.is_interrupted() || self.is_spent(index) {
                 break;
             }
             self.session.pause(self.args.pace.gap.0);
@@ -163,6 +163,21 @@ impl Run<'_> {
         }
         self.journal.write(index, self.document.context_tokens, sample, flush)?;
         Ok(())
+    }
+
+    /// Whether the budget has no room for one more request, which is then said.
+    fn is_spent(&self, index: u64) -> bool {
+        let Some(budget) = self.args.pace.budget else { return false };
+        let flushed = self.fillers.as_ref().map_or(0, |fillers| fillers.tokens);
+        let tokens = index.saturating_mul(self.document.context_tokens) + flushed;
+        let usd = self.args.pace.price_per_mtok.map(|price| price * tokens as f64 / 1e6);
+        let is_spent = budget.tokens.is_some_and(|most| tokens > most.0)
+            || budget.time.is_some_and(|most| u128::from(self.session.elapsed()) >= most.0.as_nanos())
+            || budget.usd.zip(usd).is_some_and(|(most, usd)| usd > most);
+        if is_spent {
+            self.voice.warn(&format!("the budget {budget} is spent: the requests from run {index} on are left out"));
+        }
+        is_spent
     }
 
     /// Warns when "cold" is not to be believed.

@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
+mod classic;
 mod compare;
 mod docs;
 mod hub;
