@@ -18,7 +18,7 @@ pub fn table(data: &Data) -> Table {
         Column::number("hit_ns", "hit"),
         Column::number("ratio", "cold/hit"),
         Column::number("ratio_interval_95", "95 % interval"),
-        Column::words("rating", "rating"),
+        Column::words("rating", "rating").whole(),
         Column::number("pairs", "pairs").detail(),
     ];
     let mut rows = Vec::new();

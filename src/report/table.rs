@@ -25,6 +25,8 @@ pub struct Column {
     pub head: &'static str,
     /// Whether it holds words, which are set from the left.
     pub is_words: bool,
+    /// Whether a terminal may cut its words.
+    pub is_cut: bool,
     /// Whether a terminal leaves it out.
     pub is_detail: bool,
 }
@@ -48,11 +50,15 @@ pub enum Cell {
 
 impl Column {
     pub const fn words(key: &'static str, head: &'static str) -> Column {
-        Column { key, head, is_words: true, is_detail: false }
+        Column { key, head, is_words: true, is_cut: true, is_detail: false }
     }
 
     pub const fn number(key: &'static str, head: &'static str) -> Column {
-        Column { key, head, is_words: false, is_detail: false }
+        Column { key, head, is_words: false, is_cut: false, is_detail: false }
+    }
+
+    pub const fn whole(self) -> Column {
+        Column { is_cut: false, ..self }
     }
 
     pub const fn detail(self) -> Column {

@@ -48,19 +48,18 @@ fn table(table: &Table) -> String {
 }
 
 /// A column of words, such as a prompt or an error message, is cut to no less than this.
-const WORDS: usize = 12;
+const WORDS: usize = 8;
 
-/// The columns that fit beside each other and how wide they are set. The widest column of words gives way first, then
-/// columns from the right.
+/// The columns that fit beside each other and how wide they are set. Words are cut where they are longest, and then
+/// columns give way from the right.
 fn fitted(table: &Table, mut columns: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
-    let total = |columns: &[(usize, usize)]| columns.iter().map(|(_, width)| width + 2).sum::<usize>();
-    let over = total(&columns).saturating_sub(WIDTH + 2);
-    let words = columns.iter_mut().filter(|(at, width)| table.columns[*at].is_words && *width > WORDS);
-    if let Some((_, widest)) = words.max_by_key(|(_, width)| *width) {
-        *widest = widest.saturating_sub(over).max(WORDS);
-    }
-    while total(&columns) > WIDTH + 2 {
-        columns.pop();
+    let is_wide = |columns: &[(usize, usize)]| columns.iter().map(|(_, width)| width + 2).sum::<usize>() > WIDTH + 2;
+    while is_wide(&columns) {
+        let words = columns.iter_mut().filter(|(at, width)| table.columns[*at].is_cut && *width > WORDS);
+        match words.max_by_key(|(_, width)| *width) {
+            Some((_, widest)) => *widest -= 1,
+            None => drop(columns.pop()),
+        }
     }
     columns
 }

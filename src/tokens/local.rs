@@ -47,7 +47,8 @@ impl LocalTokenizer {
     fn ends(&self, text: &str) -> Result<Vec<usize>, CountError> {
         let mut pieces = pieces(text);
         if !self.parts_at_every_seam(text, &pieces)? {
-            pieces = vec![0..text.len()];
+            pieces.clear();
+            pieces.push(0..text.len());
         }
         let ends_of = |pieces: &[Range<usize>]| {
             let encode = |piece: &Range<usize>| self.encode(text, piece.clone());
