@@ -47,6 +47,13 @@ impl Voice {
         say(AnsiColor::Yellow.on_default(), "warning: ", text);
     }
 
+    /// That everything is there, with a green check mark.
+    pub fn done(&self, text: &str) {
+        if !self.quiet {
+            say(AnsiColor::Green.on_default(), "✔ ", text);
+        }
+    }
+
     /// Whether anything may move: a terminal looks, and the user wants to see it.
     pub fn may_move(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()
@@ -101,5 +108,40 @@ impl Watch for Spinner {
 
     fn ended(&mut self) {
         self.stop();
+    }
+}
+
+/// How much of a run is behind, and the time that is left of it. It moves between requests only, so that nothing is drawn
+/// while one is measured.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// `total` is in whatever unit takes equally long.
+    pub fn new(voice: Voice, total: u64) -> Bar {
+        let target = if voice.may_move() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let style = ProgressStyle::with_template("{bar:30} {percent} %, {eta} left, {msg}");
+        bar.set_style(style.expect("the template is well-formed"));
+        Bar(bar)
+    }
+
+    /// What goes on now.
+    pub fn show(&self, text: String) {
+        self.0.set_message(text);
+    }
+
+    pub fn advance(&self, by: u64) {
+        self.0.inc(by);
+    }
+
+    /// Says something on a line of its own.
+    pub fn aside(&self, say: impl FnOnce()) {
+        self.0.suspend(say);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

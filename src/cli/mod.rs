@@ -2,6 +2,7 @@
 //!
 //! Long flags are spelt with underscores; [`command`] adds the dashed spelling of each as an alias.
 
+mod classic;
 pub mod compare;
 pub mod parse;
 pub mod report;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use parse::{ApiKey, Budget, Header, Object, Span, Tokens};
+
+pub use classic::{PromptsArgs, SweepArgs};
 
 use crate::rng::Nonce;
 
@@ -37,10 +40,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 #[command(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Command {
     /// The classic benchmark: a document cold, then again; the same as ttft without a command
     Run(RunArgs),
+    /// The classic benchmark at several document sizes, each with its own log and all of them in one
+    Sweep(SweepArgs),
+    /// What a hit saves for each of several prompts, with a rating
+    Prompts(PromptsArgs),
     /// Serve the bundled simulated endpoint until Ctrl-C
     Sim(SimArgs),
     /// Show logs: text, Markdown, CSV, JSON, a page, a picture

@@ -2,14 +2,17 @@
 
 mod advice;
 mod compare;
+mod consent;
 mod document;
 mod flush;
 mod generate;
 mod journal;
 mod open;
+mod prompts;
 mod report;
 mod run;
 mod sim;
+mod sweep;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -37,6 +40,8 @@ pub fn main(argv: &[OsString]) -> Exit {
     let done = match cli.command {
         None => run::run(cli.run, shown),
         Some(Command::Run(args)) => run::run(args, shown),
+        Some(Command::Sweep(args)) => sweep::run(args, shown),
+        Some(Command::Prompts(args)) => prompts::run(args, shown),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

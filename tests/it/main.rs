@@ -6,4 +6,5 @@ mod docs;
 mod hub;
 mod report;
 mod sim;
+mod sweep;
 mod verify_virtual;

@@ -1,0 +1,94 @@
+//! The flags of `ttft sweep` and `ttft prompts`: the classic run at several sizes, and with several questions.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse::Tokens;
+use super::sizes::Sizes;
+use super::{EndpointArgs, OutputArgs, PaceArgs, TokenArgs};
+
+/// The classic benchmark at several document sizes.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case", args_override_self = true)]
+pub struct SweepArgs {
+    /// Port on localhost, short for --api_base http://localhost:PORT/v1
+    #[arg(value_name = "PORT", conflicts_with = "api_base")]
+    pub port: Option<u16>,
+    /// Document before the prompt: a file; without a path ffmpeg.txt; absent, synthetic text
+    #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
+    pub context_file: Option<Option<OsString>>,
+    /// Sizes of the document in tokens, such as 1000,8k or 1k..32k*2
+    #[arg(
+        long,
+        value_name = "SIZES",
+        default_value = "50,1000,2000,8000,16000,24000,32000,64000,96000,128000",
+        help_heading = "Document"
+    )]
+    pub context_sizes: Sizes,
+    /// Put no nonce line before the document and make all sizes of one text: each cold then begins with the size before
+    #[arg(long, help_heading = "Document")]
+    pub no_nonce: bool,
+    /// Question after the document
+    #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
+    pub prompt: String,
+    /// Requests after the baseline, at each size
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Run")]
+    pub num_following: u64,
+    /// Log of all sizes; the log of each size, ttft_SIZE.jsonl, lies beside it
+    #[arg(long, value_name = "LOG", default_value = "all_ttft_results.jsonl", help_heading = "Output")]
+    pub out: PathBuf,
+    /// Keep what the log of all sizes holds, and leave out the sizes that it has
+    #[arg(long, conflicts_with = "append", help_heading = "Output")]
+    pub resume: bool,
+    /// Keep what the log of all sizes holds, and measure every size again
+    #[arg(long, help_heading = "Output")]
+    pub append: bool,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    pub tokens: TokenArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What a hit saves, question by question.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case", args_override_self = true)]
+pub struct PromptsArgs {
+    /// Port on localhost, short for --api_base http://localhost:PORT/v1
+    #[arg(value_name = "PORT", conflicts_with = "api_base")]
+    pub port: Option<u16>,
+    /// Document before the prompts: a file; without a path or absent, ffmpeg.txt
+    #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
+    pub context_file: Option<Option<OsString>>,
+    /// Most tokens of document, after truncation
+    #[arg(long, value_name = "TOKENS", default_value = "1000", help_heading = "Document")]
+    pub max_ctx_tokens: Tokens,
+    /// Put no nonce line before the document: then the first request alone is cold
+    #[arg(long, help_heading = "Document")]
+    pub no_nonce: bool,
+    /// Prompts to compare, one a line, with its type and a tab before it or without; else the five recommended ones
+    #[arg(long, value_name = "PATH", help_heading = "Document")]
+    pub prompts_file: Option<PathBuf>,
+    /// Pairs of a cold and a hit, for each prompt
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(10..=1_000), help_heading = "Run")]
+    pub pairs: u64,
+    /// Seed of the order within pairs; without it the nonce decides
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub seed: Option<u64>,
+    /// Log, one line of JSON per request; cleared when the first request goes out
+    #[arg(long, value_name = "LOG", default_value = "prompts.jsonl", help_heading = "Output")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    pub tokens: TokenArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

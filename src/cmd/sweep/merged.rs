@@ -1,0 +1,75 @@
+//! The log of all sizes, and the logs of each beside it.
+//!
+//! A size's log is added when it is whole, byte for byte, as `cat` would. What an interrupt cuts short stays in the log
+//! of its size.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::cli::SweepArgs;
+use crate::cmd::journal;
+use crate::record::{Line, Log, LogError, Reading};
+
+/// The log of all sizes.
+pub struct Merged {
+    log: Log,
+}
+
+impl Merged {
+    /// Makes sure that the log can be written, and leaves it as it is.
+    pub fn prepare(args: &SweepArgs) -> Result<Merged, LogError> {
+        let log = Log::prepare(&args.out, journal::keys(args.output.schema))?;
+        Ok(Merged { log: if args.resume || args.append { log.append()? } else { log } })
+    }
+
+    /// The first request is about to go out: clears the log, unless it is to be continued.
+    pub fn begin(&mut self) -> Result<(), LogError> {
+        self.log.begin()
+    }
+
+    pub fn path(&self) -> &Path {
+        self.log.path()
+    }
+
+    /// The log of the size of `tokens`.
+    pub fn of_size(&self, tokens: u64) -> PathBuf {
+        self.path().with_file_name(format!("ttft_{tokens}.jsonl"))
+    }
+
+    /// Adds the log of a size.
+    pub fn add(&self, part: &Path) -> anyhow::Result<()> {
+        let bytes = fs::read(part).with_context(|| format!("cannot read {}", part.display()))?;
+        let end = OpenOptions::new().append(true).open(self.path());
+        end.and_then(|mut file| file.write_all(&bytes))
+            .with_context(|| format!("cannot add {} to {}", part.display(), self.path().display()))
+    }
+
+    /// Whether the size of `tokens` has been measured: all its `requests` went well, and with this model. A size that
+    /// was measured and not added, as when the program was killed between the two, is added.
+    pub fn has(&self, tokens: u64, requests: u64, model: &str) -> anyhow::Result<bool> {
+        let part = self.of_size(tokens);
+        let Some(reading) = Reading::open(&part).ok().filter(|reading| is_whole(reading, requests, model)) else {
+            return Ok(false);
+        };
+        let merged = Reading::open(self.path())?;
+        let first = &reading.lines[0].raw;
+        if merged.lines.iter().all(|logged| logged.raw != *first) {
+            self.add(&part)?;
+        }
+        Ok(true)
+    }
+}
+
+fn is_whole(reading: &Reading, requests: u64, model: &str) -> bool {
+    let went_well = reading.lines.iter().all(|logged| match &logged.line {
+        Line::Classic(_) => true,
+        Line::Full(row) => {
+            let is_same = row.conditions.as_ref().is_none_or(|conditions| conditions.model == model);
+            row.ttft_seconds.is_some() && is_same
+        }
+    });
+    reading.cut.is_none() && reading.lines.len() as u64 == requests && went_well
+}
