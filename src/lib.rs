@@ -10,9 +10,9 @@
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
 //! | 2 | [`plan`], [`net`], [`sim`]'s server | `net`, `sim::server` |
 //! | 3 | [`sample`], [`endpoint`] | `endpoint` |
-//! | 4 | [`tokens`], [`session`], [`metric`], [`record`]'s schema | `tokens`, `session` |
-//! | 5 | [`evidence`], [`pairs`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
-//! | 6 | [`cachemap`], [`verify`], [`verdict`] | no |
+//! | 4 | [`tokens`], [`session`], [`record`]'s schema | `tokens`, `session` |
+//! | 5 | [`pairs`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
+//! | 6 | [`verify`], [`verdict`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |
 //!

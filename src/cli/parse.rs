@@ -60,7 +60,7 @@ impl fmt::Display for Span {
         let nanos = self.0.as_nanos();
         let units = [("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)];
         let smaller = [("us", 1_000), ("ns", 1)];
-        let mut fitting = units.into_iter().chain(smaller).filter(|(_, size)| nanos % size == 0 && nanos > 0);
+        let mut fitting = units.into_iter().chain(smaller).filter(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
         match fitting.next() {
             Some((unit, size)) => write!(f, "{}{unit}", nanos / size),
             None => f.write_str("0s"),

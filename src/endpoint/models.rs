@@ -6,6 +6,9 @@ use super::Endpoint;
 use crate::wire::http1::Method;
 use crate::wire::limits;
 
+/// Finds a context length in an answer.
+type ReadLimit = fn(&[u8]) -> Option<u64>;
+
 /// A model as `/models` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Model {
@@ -38,8 +41,7 @@ impl Endpoint {
         if let Some(tokens) = limits::from_models(listing, model) {
             return Some(ContextFrom { tokens, source: "/models" });
         }
-        let elsewhere: [(&'static str, fn(&[u8]) -> Option<u64>); 2] =
-            [("/props", limits::from_props), ("/info", limits::from_info)];
+        let elsewhere: [(&'static str, ReadLimit); 2] = [("/props", limits::from_props), ("/info", limits::from_info)];
         elsewhere.into_iter().find_map(|(source, read)| {
             let answer = self.ask(Method::Get, &self.base.beside(source), None).ok()?;
             let tokens = read(&answer.body).filter(|_| answer.status == 200)?;

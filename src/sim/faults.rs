@@ -119,7 +119,7 @@ macro_rules! faults {
     ($($kind:ident $name:literal $(= $default:literal)?: $about:literal,)+) => {
         /// The kinds of faults; [`FAULTS`] says what each is.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum FaultKind { $(#[doc = $about] $kind,)+ }
+        pub enum FaultKind { $(#[doc = concat!("`", $name, "`")] $kind,)+ }
 
         /// Every fault there is.
         pub const FAULTS: &[FaultInfo] =

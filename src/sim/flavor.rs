@@ -1,6 +1,6 @@
 //! The servers that the simulated endpoint can speak like, and what tells them apart.
 //!
-//! A [`Shape`] says how a flavour streams; [`refusal`] says no in its words. What a flavour leaves out (a tokenizer,
+//! A `Shape` says how a flavour streams; `refusal` says no in its words. What a flavour leaves out (a tokenizer,
 //! counters) is a 404 as it is there. The facts are from the servers' own code and manuals: the `entrypoints/openai`
 //! of vLLM and SGLang, llama.cpp's `tools/server`, TGI's `router`, TensorRT-LLM's `serve`, Ollama's `openai` package,
 //! the API references of OpenAI, Azure and DeepSeek, and issues of LiteLLM; vLLM's and llama.cpp's were checked against

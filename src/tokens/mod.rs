@@ -3,10 +3,10 @@
 //! The first of these that works, and its name goes into the log:
 //!
 //! 1. the `tokenizer.json` that `--tokenizer` names, which must then work;
-//! 2. the server's own `/tokenize`, which cannot disagree with the server ([`server`]);
+//! 2. the server's own `/tokenize`, which cannot disagree with the server (`server`);
 //! 3. a `tokenizer.json` on this machine, in the model's folder or the Hugging Face cache ([`cache`]);
 //! 4. the same from the hub, kept in that cache ([`hub`]);
-//! 5. tiktoken's tables, for the names of OpenAI's models ([`openai`]);
+//! 5. tiktoken's tables, for the names of OpenAI's models (`openai`);
 //! 6. four characters to the token ([`Heuristic`]).
 //!
 //! Nothing is loaded before it is known to be wanted: a tokenizer is tens of megabytes. What fails on the way is said in
