@@ -58,8 +58,15 @@ impl Bench {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The rows of a log, each of which is what `docs/row.schema.json` says.
     fn rows(&self, name: &str) -> Vec<Value> {
-        self.text(name).lines().map(|line| serde_json::from_str(line).expect("a row")).collect()
+        let schema = include_str!("../../docs/row.schema.json").parse().expect("JSON");
+        let schema = jsonschema::validator_for(&schema).expect("a schema");
+        let rows = self.text(name).lines().map(|line| line.parse().expect("JSON")).collect::<Vec<Value>>();
+        for row in &rows {
+            schema.validate(row).unwrap_or_else(|error| panic!("{name}: {error}: {row}"));
+        }
+        rows
     }
 
     fn requests(&self) -> usize {
