@@ -7,6 +7,7 @@ pub mod compare;
 pub mod parse;
 pub mod report;
 pub mod sizes;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// What a hit saves for each of several prompts, with a rating
     Prompts(PromptsArgs),
+    /// Does the cache help? Randomised pairs, an interval, a control, and the proof
+    Verify(verify::VerifyArgs),
     /// Serve the bundled simulated endpoint until Ctrl-C
     Sim(SimArgs),
     /// Show logs: text, Markdown, CSV, JSON, a page, a picture
@@ -273,7 +276,7 @@ pub enum Generated {
 
 /// The command line's definition, with the dashed spelling of every flag.
 pub fn command() -> clap::Command {
-    with_dashes(Cli::command())
+    with_dashes(Cli::command().mut_subcommand("verify", verify::defaults))
 }
 
 /// Parses a command line.

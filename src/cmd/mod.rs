@@ -3,16 +3,19 @@
 mod advice;
 mod compare;
 mod consent;
+mod counters;
 mod document;
 mod flush;
 mod generate;
 mod journal;
 mod open;
+mod progress_of_pairs;
 mod prompts;
 mod report;
 mod run;
 mod sim;
 mod sweep;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -42,6 +45,7 @@ pub fn main(argv: &[OsString]) -> Exit {
         Some(Command::Run(args)) => run::run(args, shown),
         Some(Command::Sweep(args)) => sweep::run(args, shown),
         Some(Command::Prompts(args)) => prompts::run(args, shown),
+        Some(Command::Verify(args)) => verify::run(args, shown),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

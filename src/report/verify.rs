@@ -24,10 +24,12 @@ impl Judged {
     pub fn all(data: &Data) -> Vec<Judged> {
         let sessions = data.logs.iter().enumerate().flat_map(|(nth, log)| {
             log.entries.chunk_by(|one, next| one.session == next.session).filter_map(move |entries| {
-                let paired = entries.iter().find(|e| e.sample.as_ref().is_some_and(|s| is_paired(&s.place)))?;
+                let paired = entries.iter().find(|e| e.sample.as_ref().is_some_and(|s| is_paired(&s.place)));
+                // A session that was to measure pairs may have ended before its first.
+                let judged = paired.or_else(|| entries.first().filter(|_| log.rule.is_some()))?;
                 let samples: Vec<Sample> = entries.iter().filter_map(|entry| entry.sample.clone()).collect();
                 let verdict = Verdict::of(&samples, &rule_of(log));
-                Some(Judged { log: nth, context_tokens: paired.context_tokens, verdict })
+                Some(Judged { log: nth, context_tokens: judged.context_tokens, verdict })
             })
         });
         sessions.collect()

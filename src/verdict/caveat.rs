@@ -69,7 +69,7 @@ pub enum Caveat {
     Outliers {
         share: f64,
     },
-    /// First tokens shared a read with later events.
+    /// All tokens of a stream arrived in one read.
     Buffered {
         requests: usize,
     },
@@ -214,8 +214,8 @@ impl fmt::Display for Caveat {
             ),
             Caveat::Buffered { requests } => write!(
                 f,
-                "{requests} first tokens arrived together with later ones: a proxy or gzip buffers the stream, and both \
-                 times are upper bounds"
+                "in {requests} streams all tokens arrived at once: a proxy or gzip buffers them, and the times are those of \
+                 whole answers"
             ),
         }
     }

@@ -27,9 +27,15 @@ pub(super) fn all(verdict: &Verdict, samples: &[Sample], pairs: &Pairs, rule: &R
     caveats.extend(answers(samples));
     caveats.extend(opening(samples));
     caveats.extend(noise(verdict));
-    let buffered = samples.iter().filter(|s| s.role == Role::Measure && s.first_token_shared).count();
-    caveats.extend((2 * buffered > verdict.trust.replays.max(1)).then_some(Caveat::Buffered { requests: buffered }));
+    caveats.extend(buffered(samples));
     caveats
+}
+
+/// Streams whose tokens all arrived at once, where those are more than half.
+fn buffered(samples: &[Sample]) -> Option<Caveat> {
+    let measured: Vec<&Sample> = samples.iter().filter(|s| s.role == Role::Measure && s.token_events > 1).collect();
+    let requests = measured.iter().filter(|s| s.stamps.first_token_ns == s.stamps.last_token_ns).count();
+    (2 * requests > measured.len()).then_some(Caveat::Buffered { requests })
 }
 
 fn cold_is_not_cold(pairs: &Pairs) -> Option<Caveat> {

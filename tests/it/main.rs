@@ -7,4 +7,5 @@ mod hub;
 mod report;
 mod sim;
 mod sweep;
+mod verify;
 mod verify_virtual;

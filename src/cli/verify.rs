@@ -1,0 +1,61 @@
+//! The arguments of `ttft verify`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse::{Percent, Ratio, Tokens};
+use super::{EndpointArgs, OutputArgs, PaceArgs, TokenArgs};
+use crate::stats::looks::Looks;
+
+/// Whether the cache helps, by how much, and why that may be believed.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case", args_override_self = true)]
+pub struct VerifyArgs {
+    /// Port on localhost, short for --api_base http://localhost:PORT/v1
+    #[arg(value_name = "PORT", conflicts_with = "api_base")]
+    pub port: Option<u16>,
+    /// Tokens of each generated document
+    #[arg(long, value_name = "TOKENS", default_value = "2k", help_heading = "Document")]
+    pub context_tokens: Tokens,
+    /// Question after the document
+    #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
+    pub prompt: String,
+    /// Let the hit ask another question than the one its document was cached with, as conversations do
+    #[arg(long, help_heading = "Document")]
+    pub same_document_new_question: bool,
+    /// Measure prompts that share so much of a cached document, in percent, as well
+    #[arg(long, value_name = "0,25,50,75,100", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Document")]
+    pub shared: Vec<u8>,
+    /// Half width of the interval at which the ratio is known well enough
+    #[arg(long, value_name = "PERCENT", default_value = "5%", conflicts_with = "quick", help_heading = "Verdict")]
+    pub precision: Percent,
+    /// Be content with 10%
+    #[arg(long, help_heading = "Verdict")]
+    pub quick: bool,
+    /// Most pairs; looks are at 10, 20, 40, 80 and 160 of them
+    #[arg(long, value_name = "N", default_value_t = Looks::MAX as u64, value_parser = clap::value_parser!(u64).range(1..=Looks::MAX as u64), help_heading = "Verdict")]
+    pub max_pairs: u64,
+    /// Ratio that the cache has to reach: 0 when the interval lies above it, 3 when below, else 4
+    #[arg(long, value_name = "RATIO", help_heading = "Verdict")]
+    pub expect: Option<Ratio>,
+    /// Seed of the order within pairs; without it the nonce decides
+    #[arg(long, value_name = "N", help_heading = "Verdict")]
+    pub seed: Option<u64>,
+    /// Log, one line of JSON per request; cleared when the first request goes out
+    #[arg(long, value_name = "LOG", default_value = "verify.jsonl", help_heading = "Output")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    #[command(flatten)]
+    pub tokens: TokenArgs,
+    #[command(flatten)]
+    pub endpoint: EndpointArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What `verify` does otherwise than the classic run.
+pub(super) fn defaults(verify: clap::Command) -> clap::Command {
+    verify.mut_arg("gap", |gap| gap.default_value("250ms")).mut_arg("max_tokens", |tokens| tokens.default_value("4"))
+}
