@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::clock::Nanos;
 use crate::plan::{Arm, Role};
-use crate::sample::Sample;
+use crate::sample::{Outcome, Sample};
 use crate::stats::Estimate;
 use crate::stats::hodges_lehmann::{self, STRATUM};
 use crate::stats::robust::median;
@@ -40,7 +40,7 @@ pub struct Pairs<'a> {
     pub controls: Vec<Pair<'a>>,
     /// Requests with an unseen document, of any role, that were served from the cache.
     pub not_cold: Vec<&'a Sample>,
-    /// Measured requests that failed.
+    /// Measured requests that failed; one that the user stopped did not.
     pub failed: Vec<&'a Sample>,
 }
 
@@ -58,7 +58,8 @@ impl<'a> Pairs<'a> {
         let not_cold = not_cold(samples);
         let is_not_cold = |sample: &Sample| not_cold.iter().any(|found| std::ptr::eq(*found, sample));
         let measured = || samples.iter().filter(|s| s.role == Role::Measure);
-        let mut pairs = Pairs { failed: measured().filter(|s| s.ttft_ns().is_none()).collect(), ..Pairs::default() };
+        let has_failed = |s: &&Sample| s.ttft_ns().is_none() && s.outcome != Outcome::Interrupted;
+        let mut pairs = Pairs { failed: measured().filter(has_failed).collect(), ..Pairs::default() };
         let mut numbered: BTreeMap<u64, Vec<&Sample>> = BTreeMap::new();
         for sample in measured() {
             if let Some(number) = sample.place.pair {
@@ -199,6 +200,8 @@ mod tests {
         let samples = [sample("cold", Some(1), None), failed, sample("hit", Some(2), None)];
         let pairs = Pairs::of(&samples);
         assert_eq!((pairs.measured.len(), pairs.failed.len()), (0, 1));
+        let stopped = Sample { outcome: Outcome::Interrupted, ..samples[1].clone() };
+        assert!(Pairs::of(&[stopped]).failed.is_empty());
     }
 
     #[test]

@@ -149,7 +149,10 @@ impl fmt::Display for Caveat {
                 "the run ended after {pairs} pairs and its first look is at {needed}; allow a larger --budget"
             ),
             Caveat::Failed { requests } => {
-                write!(f, "{requests} requests failed; their rows in the log say why, and their pairs do not count")
+                write!(
+                    f,
+                    "{requests} of the measured requests failed; their rows in the log say why, and their pairs do not count"
+                )
             }
             Caveat::CountedButNotSaved => write!(
                 f,
