@@ -5,17 +5,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::SessionArgs;
 use super::parse::Tokens;
 use super::sizes::Sizes;
-use super::{EndpointArgs, OutputArgs, PaceArgs, TokenArgs};
 
 /// The classic benchmark at several document sizes.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case", args_override_self = true)]
 pub struct SweepArgs {
-    /// Port on localhost, short for --api_base http://localhost:PORT/v1
-    #[arg(value_name = "PORT", conflicts_with = "api_base")]
-    pub port: Option<u16>,
     /// Document before the prompt: a file; without a path ffmpeg.txt; absent, synthetic text
     #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
     pub context_file: Option<Option<OsString>>,
@@ -46,22 +43,13 @@ pub struct SweepArgs {
     #[arg(long, help_heading = "Output")]
     pub append: bool,
     #[command(flatten)]
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    pub tokens: TokenArgs,
-    #[command(flatten)]
-    pub endpoint: EndpointArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub session: SessionArgs,
 }
 
 /// What a hit saves, question by question.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case", args_override_self = true)]
 pub struct PromptsArgs {
-    /// Port on localhost, short for --api_base http://localhost:PORT/v1
-    #[arg(value_name = "PORT", conflicts_with = "api_base")]
-    pub port: Option<u16>,
     /// Document before the prompts: a file; without a path or absent, ffmpeg.txt
     #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
     pub context_file: Option<Option<OsString>>,
@@ -84,11 +72,5 @@ pub struct PromptsArgs {
     #[arg(long, value_name = "LOG", default_value = "prompts.jsonl", help_heading = "Output")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    pub tokens: TokenArgs,
-    #[command(flatten)]
-    pub endpoint: EndpointArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub session: SessionArgs,
 }

@@ -64,9 +64,6 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case", args_override_self = true)]
 pub struct RunArgs {
-    /// Port on localhost, short for --api_base http://localhost:PORT/v1
-    #[arg(value_name = "PORT", conflicts_with = "api_base")]
-    pub port: Option<u16>,
     /// Document before the prompt: a file; without a path ffmpeg.txt; absent, synthetic text
     #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
     pub context_file: Option<Option<OsString>>,
@@ -88,6 +85,17 @@ pub struct RunArgs {
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "benchmark.jsonl", help_heading = "Output")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// What every measuring command takes: the server, the pace, the tokens, the output.
+#[derive(Debug, Clone, Args)]
+#[command(rename_all = "snake_case")]
+pub struct SessionArgs {
+    /// Port on localhost, short for --api_base http://localhost:PORT/v1
+    #[arg(value_name = "PORT", conflicts_with = "api_base")]
+    pub port: Option<u16>,
     #[command(flatten)]
     pub pace: PaceArgs,
     #[command(flatten)]
@@ -371,7 +379,7 @@ mod tests {
     #[test]
     fn a_port_may_stand_anywhere() {
         for args in ["8001", "-C war_and_peace.txt 8001", "8001 --num_following 2", "run 8001", "-F 8001"] {
-            assert_eq!(parsed(args).port, Some(8001), "{args}");
+            assert_eq!(parsed(args).session.port, Some(8001), "{args}");
         }
         assert_eq!(parsed("-C war_and_peace.txt 8001").context_file, file("war_and_peace.txt"));
     }
@@ -386,22 +394,22 @@ mod tests {
     #[test]
     fn the_defaults_are_those_of_the_contract() {
         let run = parsed("");
-        assert_eq!(run.endpoint.api_base, "http://localhost:8000/v1");
-        assert_eq!(run.endpoint.api_key, ApiKey("EMPTY".to_owned()));
-        assert_eq!(run.endpoint.model, None);
+        assert_eq!(run.session.endpoint.api_base, "http://localhost:8000/v1");
+        assert_eq!(run.session.endpoint.api_key, ApiKey("EMPTY".to_owned()));
+        assert_eq!(run.session.endpoint.model, None);
         assert_eq!((run.max_ctx_tokens, run.num_following, run.warmup), (Tokens(131_072), 1, 0));
         assert_eq!(run.prompt, "Summarize this text");
         assert_eq!(run.out, PathBuf::from("benchmark.jsonl"));
-        assert_eq!((run.pace.gap.to_string(), run.pace.max_tokens), ("1s".to_owned(), 16));
-        assert_eq!(run.endpoint.connection, ConnectionMode::Fresh);
+        assert_eq!((run.session.pace.gap.to_string(), run.session.pace.max_tokens), ("1s".to_owned(), 16));
+        assert_eq!(run.session.endpoint.connection, ConnectionMode::Fresh);
         assert!(!run.flush_cache);
     }
 
     #[test]
     fn sim_takes_its_profile_behind_an_equals_sign_only() {
-        assert_eq!(parsed("--sim").endpoint.sim.as_deref(), Some(""));
-        assert_eq!(parsed("--sim=70b").endpoint.sim.as_deref(), Some("70b"));
-        assert_eq!(parsed("--sim 8001").port, Some(8001));
+        assert_eq!(parsed("--sim").session.endpoint.sim.as_deref(), Some(""));
+        assert_eq!(parsed("--sim=70b").session.endpoint.sim.as_deref(), Some("70b"));
+        assert_eq!(parsed("--sim 8001").session.port, Some(8001));
     }
 
     #[test]

@@ -4,17 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::SessionArgs;
 use super::parse::{Percent, Ratio, Tokens};
-use super::{EndpointArgs, OutputArgs, PaceArgs, TokenArgs};
 use crate::stats::looks::Looks;
 
 /// Whether the cache helps, by how much, and why that may be believed.
 #[derive(Debug, Args)]
 #[command(rename_all = "snake_case", args_override_self = true)]
 pub struct VerifyArgs {
-    /// Port on localhost, short for --api_base http://localhost:PORT/v1
-    #[arg(value_name = "PORT", conflicts_with = "api_base")]
-    pub port: Option<u16>,
     /// Tokens of each generated document
     #[arg(long, value_name = "TOKENS", default_value = "2k", help_heading = "Document")]
     pub context_tokens: Tokens,
@@ -46,13 +43,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "LOG", default_value = "verify.jsonl", help_heading = "Output")]
     pub out: PathBuf,
     #[command(flatten)]
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    pub tokens: TokenArgs,
-    #[command(flatten)]
-    pub endpoint: EndpointArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
+    pub session: SessionArgs,
 }
 
 /// What `verify` does otherwise than the classic run.

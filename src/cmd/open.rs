@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use super::{UsageError, advice};
-use crate::cli::{ConnectionMode, EndpointArgs, OutputArgs, Stamps, TokenArgs};
+use crate::cli::{ConnectionMode, EndpointArgs, SessionArgs, Stamps};
 use crate::document::CountTokens;
 use crate::endpoint::{self, Base, ContextFrom, Endpoint, Login, Model};
 use crate::net::{Route, StampSource, Stopwatch, Trust};
@@ -30,15 +30,10 @@ pub struct Opened {
 }
 
 /// Opens the endpoint that the flags name.
-pub fn open(
-    args: &EndpointArgs,
-    tokens: &TokenArgs,
-    port: Option<u16>,
-    interrupt: &Interrupt,
-    voice: Voice,
-) -> anyhow::Result<Opened> {
+pub fn open(session: &SessionArgs, interrupt: &Interrupt, voice: Voice) -> anyhow::Result<Opened> {
+    let args = &session.endpoint;
     let sim = args.sim.as_deref().map(start_sim).transpose()?;
-    let url = match (&sim, port) {
+    let url = match (&sim, session.port) {
         (Some(sim), _) => sim.base_url(),
         (None, Some(port)) => format!("http://localhost:{port}/v1"),
         (None, None) => args.api_base.clone(),
@@ -61,17 +56,17 @@ pub fn open(
     let login = Login { api_key: args.api_key.0.clone(), headers };
     let endpoint = Endpoint::new(stopwatch, base, route, login);
     voice.detail(&format!("{} is at {:?}", endpoint.base.url(), endpoint.route.addresses()));
-    identify(endpoint, args, tokens, interrupt, sim)
+    identify(endpoint, session, interrupt, sim)
 }
 
 /// Asks for the models and the context.
 fn identify(
     endpoint: Endpoint,
-    args: &EndpointArgs,
-    tokens: &TokenArgs,
+    session: &SessionArgs,
     interrupt: &Interrupt,
     sim: Option<Sim>,
 ) -> anyhow::Result<Opened> {
+    let args = &session.endpoint;
     let wait = args.wait.map(|span| span.0);
     let listing = match endpoint.await_models(wait, interrupt.flag()) {
         Ok(answer) => answer,
@@ -100,7 +95,7 @@ fn identify(
         (None, Some(first)) => first.id.clone(),
         (None, None) => bail!("{}/models lists no model; load one, or name it with --model", endpoint.base.url()),
     };
-    let context = match tokens.model_ctx {
+    let context = match session.tokens.model_ctx {
         Some(tokens) => Some(ContextFrom { tokens: tokens.0, source: "--model_ctx" }),
         None => endpoint.context(&listing.body, &model),
     };
@@ -123,7 +118,8 @@ impl Opened {
     }
 
     /// How a session sends to it.
-    pub fn manner(&self, args: &EndpointArgs, output: &OutputArgs) -> Manner {
+    pub fn manner(&self, session: &SessionArgs) -> Manner {
+        let args = &session.endpoint;
         Manner {
             model: self.model.clone(),
             chat: args.endpoint == crate::cli::Api::Chat,
@@ -132,7 +128,7 @@ impl Opened {
             timeout: args.timeout.0,
             keep_answers: false,
             keep_token_times: true,
-            keep_wire: output.keep_wire.clone(),
+            keep_wire: session.output.keep_wire.clone(),
         }
     }
 }

@@ -26,30 +26,30 @@ use crate::wire::body::Conversation;
 const FAILURES_IN_A_ROW: usize = 3;
 
 pub fn run(args: PromptsArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
-    let voice = Voice::new(&args.output);
+    let voice = Voice::new(&args.session.output);
     let prompts = prompts(&args)?;
     // The recommended prompts are about FFmpeg, so that is what they ask about when nothing else is named.
     let source = Source::read(Some(args.context_file.as_ref().unwrap_or(&None)))?;
-    let log = Log::prepare(&args.out, journal::keys(args.output.schema))?;
+    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
     let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.endpoint, &args.tokens, args.port, &interrupt, voice)?;
-    let nonce = args.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.endpoint);
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let hub = open::hub(&args.session.endpoint);
     let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
     let context = opened.context.as_ref().map(|context| context.tokens);
-    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.pace.max_tokens);
+    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.session.pace.max_tokens);
     let document = source.make(nonce, asked, &*counter)?;
     // The nonce decides the order too, so that --nonce alone repeats a run.
     let seed = args.seed.unwrap_or_else(|| nonce.stream("order").next_u64());
     let questions = questions(prompts.len(), args.pairs, seed);
     let requests = questions.len() as u64;
     let prompt_tokens = requests * document.context_tokens;
-    consent::ask(Cost { requests, prompt_tokens }, &args.pace, &opened.endpoint, voice)?;
-    let mut conditions = journal::conditions("prompts", argv, &opened, &args.endpoint, nonce);
+    consent::ask(Cost { requests, prompt_tokens }, &args.session.pace, &opened.endpoint, voice)?;
+    let mut conditions = journal::conditions("prompts", argv, &opened, &args.session.endpoint, nonce);
     conditions.document = Some(journal::note(&document));
     conditions.prompts = prompts.clone();
-    conditions.max_tokens = args.pace.max_tokens;
+    conditions.max_tokens = args.session.pace.max_tokens;
     let mut table = Table {
         args: &args,
         opened: &opened,
@@ -57,7 +57,7 @@ pub fn run(args: PromptsArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         prompts,
         document,
         nonce,
-        session: Session::new(&opened.endpoint, opened.manner(&args.endpoint, &args.output), interrupt),
+        session: Session::new(&opened.endpoint, opened.manner(&args.session), interrupt),
         journal: Journal::new(log, conditions),
         bar: Bar::new(voice, requests),
         spent: Spent::default(),
@@ -98,7 +98,7 @@ impl Table<'_> {
         self.journal.begin()?;
         for (at, question) in questions.iter().enumerate() {
             if at > 0 {
-                self.session.pause(self.args.pace.gap.0);
+                self.session.pause(self.args.session.pace.gap.0);
             }
             if self.session.is_interrupted() || self.is_enough() {
                 break;
@@ -130,7 +130,7 @@ impl Table<'_> {
                 document: &self.document.text,
                 prompt: &self.prompts[question.prompt].prompt,
             },
-            max_tokens: self.args.pace.max_tokens,
+            max_tokens: self.args.session.pace.max_tokens,
         };
         let sample = self.session.perform(&ask, &mut Unwatched);
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(self.document.context_tokens);
@@ -160,7 +160,7 @@ impl Table<'_> {
             self.warn(&format!("{FAILURES_IN_A_ROW} requests in a row failed, so the rest is left out"));
             return true;
         }
-        let spent = self.spent.is_enough(self.document.context_tokens, &self.args.pace);
+        let spent = self.spent.is_enough(self.document.context_tokens, &self.args.session.pace);
         if let Some(what) = spent {
             self.warn(&format!("the budget of {what} is spent; prompts without all their pairs may stay undecided"));
         }

@@ -21,22 +21,22 @@ use crate::wire::refusal::{Refusal, classify};
 const CUTS: usize = 3;
 
 pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
-    let voice = Voice::new(&args.output);
+    let voice = Voice::new(&args.session.output);
     let source = Source::read(args.context_file.as_ref())?;
-    let log = Log::prepare(&args.out, journal::keys(args.output.schema))?;
+    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
     let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.endpoint, &args.tokens, args.port, &interrupt, voice)?;
-    let nonce = args.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.endpoint);
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let hub = open::hub(&args.session.endpoint);
     let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
     let context = opened.context.as_ref().map(|context| context.tokens);
-    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.pace.max_tokens);
+    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.session.pace.max_tokens);
     let document = source.make(nonce, asked, &*counter)?;
-    let mut conditions = journal::conditions("run", argv, &opened, &args.endpoint, nonce);
+    let mut conditions = journal::conditions("run", argv, &opened, &args.session.endpoint, nonce);
     conditions.document = Some(journal::note(&document));
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.pace.max_tokens;
+    conditions.max_tokens = args.session.pace.max_tokens;
     say_document(&document, &args, voice);
     let fillers = match args.flush_cache && args.num_following > 0 {
         true => Some(Fillers::make(nonce, opened.context.as_ref(), &*counter)?),
@@ -45,7 +45,7 @@ pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     if let Some(fillers) = &fillers {
         say_cost(fillers, &args, voice);
     }
-    let session = Session::new(&opened.endpoint, opened.manner(&args.endpoint, &args.output), interrupt);
+    let session = Session::new(&opened.endpoint, opened.manner(&args.session), interrupt);
     let journal = Journal::new(log, conditions);
     let mut run = Run { args: &args, opened: &opened, voice, session, journal, document, fillers, failed: false };
     run.warm_up(nonce, &*counter)?;
@@ -78,7 +78,7 @@ impl Run<'_> {
             if !sample.outcome.is_ok() {
                 self.voice.warn(&format!("warm-up {number}: {}", advice::failed(&sample.outcome, &self.opened.models)));
             }
-            self.session.pause(self.args.pace.gap.0);
+            self.session.pause(self.args.session.pace.gap.0);
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Run<'_> {
         print("=== Run 1: baseline TTFT ===\n");
         let mut first = self.perform_document(Arm::Cold);
         for _ in 0..CUTS {
-            let Some(limit) = fitting(&first.outcome, &self.document, self.args.pace.max_tokens) else { break };
+            let Some(limit) = fitting(&first.outcome, &self.document, self.args.session.pace.max_tokens) else { break };
             let change =
                 format!("body cut from {} to {limit} tokens: the prompt was too long", self.document.context_tokens);
             self.voice.warn(&change);
@@ -104,7 +104,7 @@ impl Run<'_> {
             if self.session.is_interrupted() || self.is_spent(index) {
                 break;
             }
-            self.session.pause(self.args.pace.gap.0);
+            self.session.pause(self.args.session.pace.gap.0);
             let is_after_flush = flush.is_some();
             let title = if is_after_flush { "TTFT post\u{2011}flush" } else { "TTFT continued" };
             print(&format!("\n=== Run {index}: {title} ===\n"));
@@ -145,7 +145,8 @@ impl Run<'_> {
 
     fn perform(&mut self, arm: Arm, role: Role, document: &str) -> Sample {
         let conversation = Conversation { nonce: None, document, prompt: &self.args.prompt };
-        let ask = Ask { arm, role, place: Place::default(), conversation, max_tokens: self.args.pace.max_tokens };
+        let ask =
+            Ask { arm, role, place: Place::default(), conversation, max_tokens: self.args.session.pace.max_tokens };
         self.session.perform(&ask, &mut Spinner::new(self.voice))
     }
 
@@ -167,10 +168,10 @@ impl Run<'_> {
 
     /// Whether the budget has no room for one more request, which is then said.
     fn is_spent(&self, index: u64) -> bool {
-        let Some(budget) = self.args.pace.budget else { return false };
+        let Some(budget) = self.args.session.pace.budget else { return false };
         let flushed = self.fillers.as_ref().map_or(0, |fillers| fillers.tokens);
         let tokens = index.saturating_mul(self.document.context_tokens) + flushed;
-        let usd = self.args.pace.price_per_mtok.map(|price| price * tokens as f64 / 1e6);
+        let usd = self.args.session.pace.price_per_mtok.map(|price| price * tokens as f64 / 1e6);
         let is_spent = budget.tokens.is_some_and(|most| tokens > most.0)
             || budget.time.is_some_and(|most| u128::from(self.session.elapsed()) >= most.0.as_nanos())
             || budget.usd.zip(usd).is_some_and(|(most, usd)| usd > most);
@@ -192,7 +193,7 @@ impl Run<'_> {
                 "whether run 1 is cold is not known: the server may have seen this file before and does not say what it \
                  had cached",
             ),
-            None if self.args.pace.nonce.is_some() => {
+            None if self.args.session.pace.nonce.is_some() => {
                 self.voice.warn("whether run 1 is cold is not known: a repeated --nonce makes a text that was sent before");
             }
             None => {}
@@ -244,7 +245,8 @@ fn say_document(document: &Document, args: &RunArgs, voice: Voice) {
 }
 
 fn say_cost(fillers: &Fillers, args: &RunArgs, voice: Voice) {
-    let price = args.pace.price_per_mtok.map(|price| format!(", about {:.2} usd", price * fillers.tokens as f64 / 1e6));
+    let price =
+        args.session.pace.price_per_mtok.map(|price| format!(", about {:.2} usd", price * fillers.tokens as f64 / 1e6));
     voice.note(&format!(
         "the flush sends {} fillers, {} tokens in all{}",
         fillers.count(),

@@ -22,17 +22,17 @@ use crate::wire::body::Conversation;
 use merged::Merged;
 
 pub fn run(args: SweepArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
-    let voice = Voice::new(&args.output);
+    let voice = Voice::new(&args.session.output);
     let source = Source::read(args.context_file.as_ref())?;
     let merged = Merged::prepare(&args)?;
     let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.endpoint, &args.tokens, args.port, &interrupt, voice)?;
-    let nonce = args.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.endpoint);
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let hub = open::hub(&args.session.endpoint);
     let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
     let sizes = sizes(&args, &opened, &merged, voice)?;
-    consent::ask(cost(&sizes, &args), &args.pace, &opened.endpoint, voice)?;
+    consent::ask(cost(&sizes, &args), &args.session.pace, &opened.endpoint, voice)?;
     let bar = Bar::new(voice, sizes.iter().map(|size| size.work(args.num_following)).sum());
     let sweep = Sweep {
         args: &args,
@@ -81,7 +81,7 @@ fn sizes(args: &SweepArgs, opened: &Opened, merged: &Merged, voice: Voice) -> an
         } else if args.resume && merged.has(asked, 1 + args.num_following, &opened.model)? {
             voice.note(&format!("{tokens} tokens are there already"));
         } else {
-            sizes.push(Size { asked, limit: tokens_to_send(asked, context, args.pace.max_tokens) });
+            sizes.push(Size { asked, limit: tokens_to_send(asked, context, args.session.pace.max_tokens) });
         }
     }
     Ok(sizes)
@@ -142,7 +142,7 @@ impl<'a> Sweep<'a> {
             }
             self.spent.time =
                 Monotonic.now().since(self.started).map(std::time::Duration::from_nanos).unwrap_or_default();
-            if let Some(what) = self.spent.is_enough(size.limit, &self.args.pace) {
+            if let Some(what) = self.spent.is_enough(size.limit, &self.args.session.pace) {
                 self.note(&format!("the budget of {what} is spent before {} tokens", units::count(size.asked)));
                 break;
             }
@@ -181,13 +181,13 @@ impl<'a> Sweep<'a> {
             let (limit, asked) = (units::count(size.limit), units::count(size.asked));
             self.note(&format!("of {asked} tokens, {limit} are sent, so that they fit the model with a margin"));
         }
-        let log = Log::prepare(&self.merged.of_size(size.asked), journal::keys(self.args.output.schema))?;
-        let endpoint = &self.args.endpoint;
+        let log = Log::prepare(&self.merged.of_size(size.asked), journal::keys(self.args.session.output.schema))?;
+        let endpoint = &self.args.session.endpoint;
         let mut conditions = journal::conditions("sweep", self.argv.clone(), self.opened, endpoint, self.nonce);
         conditions.document = Some(journal::note(&document));
         conditions.prompt = Some(self.args.prompt.clone());
-        conditions.max_tokens = self.args.pace.max_tokens;
-        let manner = self.opened.manner(endpoint, &self.args.output);
+        conditions.max_tokens = self.args.session.pace.max_tokens;
+        let manner = self.opened.manner(&self.args.session);
         Ok(Point {
             size,
             document,
@@ -200,7 +200,7 @@ impl<'a> Sweep<'a> {
     fn measure(&mut self, point: &mut Point<'a>) -> anyhow::Result<Ended> {
         for index in 1..=1 + self.args.num_following {
             if self.longest > 0 {
-                point.session.pause(self.args.pace.gap.0);
+                point.session.pause(self.args.session.pace.gap.0);
             }
             let (arm, place) =
                 if index == 1 { (Arm::Cold, self.place(&point.document)) } else { (Arm::Hit, Place::default()) };
@@ -230,7 +230,7 @@ impl<'a> Sweep<'a> {
         let Document { text, context_tokens, .. } = &point.document;
         let conversation =
             Conversation { nonce: point.nonce_line.as_deref(), document: text, prompt: &self.args.prompt };
-        let max_tokens = self.args.pace.max_tokens;
+        let max_tokens = self.args.session.pace.max_tokens;
         let ask = Ask { arm, role: Role::Measure, place, conversation, max_tokens };
         let sample = point.session.perform(&ask, &mut Unwatched);
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(*context_tokens);

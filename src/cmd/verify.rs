@@ -29,17 +29,17 @@ const OVERHEAD: u64 = 200;
 const QUICK: f64 = 0.10;
 
 pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
-    let voice = Voice::new(&args.output);
-    let log = Log::prepare(&args.out, journal::keys(args.output.schema))?;
+    let voice = Voice::new(&args.session.output);
+    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
     let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.endpoint, &args.tokens, args.port, &interrupt, voice)?;
-    let nonce = args.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.endpoint);
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let hub = open::hub(&args.session.endpoint);
     let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
     let specimen = Document::synthetic(nonce, "specimen", args.context_tokens.0, &*counter)?;
     let prompt_tokens = specimen.context_tokens + OVERHEAD;
-    fits(prompt_tokens + args.pace.max_tokens, &opened)?;
+    fits(prompt_tokens + args.session.pace.max_tokens, &opened)?;
     let meter = Meter::find(&opened.endpoint);
     let precision = if args.quick { QUICK } else { args.precision.share() };
     let design = Design {
@@ -50,12 +50,17 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         seed: args.seed.unwrap_or_else(|| seed_of(nonce)),
     };
     let requests = design.usual_requests() as u64;
-    consent::ask(Cost { requests, prompt_tokens: requests * prompt_tokens }, &args.pace, &opened.endpoint, voice)?;
-    let mut conditions = journal::conditions("verify", argv, &opened, &args.endpoint, nonce);
+    consent::ask(
+        Cost { requests, prompt_tokens: requests * prompt_tokens },
+        &args.session.pace,
+        &opened.endpoint,
+        voice,
+    )?;
+    let mut conditions = journal::conditions("verify", argv, &opened, &args.session.endpoint, nonce);
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.pace.max_tokens;
+    conditions.max_tokens = args.session.pace.max_tokens;
     conditions.rule = Some(RuleNote { max_pairs: args.max_pairs, precision });
-    let mut manner = opened.manner(&args.endpoint, &args.output);
+    let mut manner = opened.manner(&args.session);
     manner.keep_token_times = false;
     // Answers to two questions cannot be compared.
     manner.keep_answers = !args.same_document_new_question;
@@ -104,7 +109,7 @@ impl Run<'_> {
                 Step::Wait(span) => self.session.pause(Duration::from_nanos(span)),
                 Step::Probe(probe) => {
                     self.spent.time = Duration::from_nanos(self.session.elapsed());
-                    if let Some(what) = self.spent.is_enough(self.context_tokens, &self.args.pace) {
+                    if let Some(what) = self.spent.is_enough(self.context_tokens, &self.args.session.pace) {
                         gauge.clear();
                         self.voice
                             .warn(&format!("the budget of {what} is spent; the verdict is that of the last look"));
@@ -112,7 +117,7 @@ impl Run<'_> {
                     }
                     self.perform(&probe)?;
                     gauge.show(&self.machine.progress(), self.session.elapsed());
-                    self.session.pause(self.args.pace.gap.0);
+                    self.session.pause(self.args.session.pace.gap.0);
                 }
             }
         }
@@ -126,7 +131,7 @@ impl Run<'_> {
             role: probe.role,
             place: probe.place,
             conversation: Conversation { nonce: Some(&head), document: &document, prompt: self.texts.question(probe) },
-            max_tokens: self.args.pace.max_tokens,
+            max_tokens: self.args.session.pace.max_tokens,
         };
         let mut sample = self.session.perform(&ask, &mut Unwatched);
         sample.counters = self.meter.as_mut().and_then(Meter::moved);

@@ -21,7 +21,7 @@ pub struct Merged {
 impl Merged {
     /// Makes sure that the log can be written, and leaves it as it is.
     pub fn prepare(args: &SweepArgs) -> Result<Merged, LogError> {
-        let log = Log::prepare(&args.out, journal::keys(args.output.schema))?;
+        let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
         Ok(Merged { log: if args.resume || args.append { log.append()? } else { log } })
     }
 
