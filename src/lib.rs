@@ -8,10 +8,10 @@
 //! |---|---|---|
 //! | 0 | [`clock`], [`exit`], [`rng`], [`stats`], [`chart`], [`wire`] | `clock` alone |
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
-//! | 2 | [`plan`], [`net`], [`sim`]'s server | `net`, `sim::server` |
-//! | 3 | [`sample`], [`endpoint`] | `endpoint` |
+//! | 2 | [`plan`], [`net`] | `net` |
+//! | 3 | [`sample`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
 //! | 4 | [`tokens`], [`session`], [`record`]'s schema | `tokens`, `session` |
-//! | 5 | [`pairs`], [`record`]'s log, [`progress`] | `record::log`, `progress` |
+//! | 5 | [`pairs`], [`record`]'s log, [`progress`] | `record`, `progress` |
 //! | 6 | [`verify`], [`verdict`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |

@@ -97,7 +97,10 @@ fn identify(
     };
     let context = match session.tokens.model_ctx {
         Some(tokens) => Some(ContextFrom { tokens: tokens.0, source: "--model_ctx" }),
-        None => endpoint.context(&listing.body, &model),
+        None => endpoint.context(&listing.body, &model).or_else(|| {
+            let tokens = hub(args).model_ctx(&model)?;
+            Some(ContextFrom { tokens, source: "tokenizer_config.json" })
+        }),
     };
     let server = models.iter().find(|listed| listed.id == model).and_then(|listed| listed.owned_by.clone());
     let models = models.into_iter().map(|listed| listed.id).collect();
