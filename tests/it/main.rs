@@ -1,5 +1,7 @@
 //! The one integration test binary.
 
+#[path = "../bench/mod.rs"]
+mod bench;
 mod classic;
 mod compare;
 mod docs;
