@@ -7,6 +7,7 @@ mod compare;
 mod docs;
 mod hub;
 mod report;
+mod seed;
 mod sim;
 mod sweep;
 mod verify;

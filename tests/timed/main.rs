@@ -3,6 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod prompts;
