@@ -115,7 +115,11 @@ pub fn parse(data: &[u8]) -> Delta<'_> {
             let error = if chunk.hints_at_an_error() { ServerError::parse(data) } else { None };
             Delta { error, ..chunk.into() }
         }
-        Err(error) => Delta { malformed: Some(error.to_string()), ..Delta::default() },
+        Err(error) => {
+            let not_utf8 = std::str::from_utf8(data).err();
+            let reason = not_utf8.map(|at| format!("byte {} of an event is not UTF-8", at.valid_up_to()));
+            Delta { malformed: Some(reason.unwrap_or_else(|| error.to_string())), ..Delta::default() }
+        }
     }
 }
 

@@ -108,6 +108,11 @@ fn every_fault_has_its_outcome_its_exit_code_and_its_advice() {
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "{fault}: {said}");
         assert!(said.contains(advice), "{fault}: {said}");
+        let mut errors = said.lines().filter(|line| line.starts_with("error: "));
+        assert!(
+            errors.all(|line| line.contains("; ")),
+            "{fault}: what is to be done stands behind a semicolon: {said}"
+        );
         match outcome {
             None => assert_eq!(std::fs::read(folder.path().join("benchmark.jsonl")).unwrap(), b"", "{fault}"),
             Some(outcome) => {

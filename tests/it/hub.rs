@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use ttft::tokens::hub::Hub;
 use ttft::tokens::{Chain, Reply, Tokenize};
+
+use super::relay;
 
 /// A tokenizer to which every word is one token.
 const WORDS: &str = r#"{
@@ -40,39 +41,22 @@ struct StandIn {
 }
 
 impl StandIn {
-    #[expect(clippy::disallowed_methods, reason = "the hub's stand-in")]
-    fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> StandIn {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = format!("http://{}", listener.local_addr().expect("its number"));
+    fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> StandIn {
         let heads = Arc::new(Mutex::new(Vec::new()));
         let kept = heads.clone();
-        std::thread::spawn(move || {
-            for connection in listener.incoming().flatten() {
-                // A client that hangs up early is the client's affair.
-                let _ = serve(connection, &answer, &kept);
-            }
+        let address = relay::serve(move |mut connection| {
+            let head = String::from_utf8(relay::request(&mut connection)?).map_err(std::io::Error::other)?;
+            kept.lock().expect("no test panics holding it").push(head.to_lowercase());
+            let Answer(status, body) = answer(head.split(' ').nth(1).unwrap_or_default());
+            connection.write_all(status.as_bytes())?;
+            connection.write_all(body.as_bytes())
         });
-        StandIn { address, heads }
+        StandIn { address: format!("http://{address}"), heads }
     }
 
     fn heads(&self) -> Vec<String> {
         self.heads.lock().expect("no test panics holding it").clone()
     }
-}
-
-fn serve(
-    mut connection: TcpStream,
-    answer: &impl Fn(&str) -> Answer,
-    heads: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
-    let mut head = String::new();
-    let mut reader = BufReader::new(connection.try_clone()?);
-    while reader.read_line(&mut head)? > 2 {}
-    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    heads.lock().expect("no test panics holding it").push(head.to_lowercase());
-    let Answer(head, body) = answer(&path);
-    connection.write_all(head.as_bytes())?;
-    connection.write_all(body.as_bytes())
 }
 
 /// What the chain chose, and what it said on the way.
@@ -142,7 +126,7 @@ fn a_redirect_is_followed_and_the_key_stays_with_the_hub() {
 }
 
 /// The chain goes on to the heuristic, and says why in one sentence that has `reason` in it.
-fn falls_back(answer: impl Fn(&str) -> Answer + Send + 'static, reason: &str) {
+fn falls_back(answer: impl Fn(&str) -> Answer + Send + Sync + 'static, reason: &str) {
     let home = tempfile::tempdir().unwrap();
     let hub = StandIn::start(answer);
     let found = chain(MODEL, &hub.address, home.path(), &[], None);

@@ -41,6 +41,7 @@ fn errors_ms() -> Vec<f64> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "the errors are what the test is for, whether it passes or not")]
 fn the_time_to_first_token_is_the_servers_own_within_a_twentieth_of_a_millisecond() {
     let _alone = alone();
     let mut is_kept = false;
