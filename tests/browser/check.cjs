@@ -82,6 +82,14 @@ const steps = {
     assert.equal(await head.getAttribute("aria-sort"), "descending");
   },
 
+  "prints the heads of its tables": async page => {
+    await page.emulateMedia({ media: "print" });
+    const heads = page.locator("table:not(#tip table) thead th");
+    for (const head of await heads.all()) assert.notEqual((await head.innerText()).trim(), "");
+    assert.ok(await page.locator("#scheme").isHidden());
+    await page.emulateMedia({ media: "screen" });
+  },
+
   "hands out the log": async (page, log) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#samples").click()]);
     assert.equal(download.suggestedFilename(), "samples.jsonl");

@@ -6,6 +6,7 @@ mod classic;
 mod compare;
 mod docs;
 mod hub;
+mod open;
 mod relay;
 mod report;
 mod seed;
