@@ -5,6 +5,7 @@ mod bench;
 mod classic;
 mod compare;
 mod docs;
+mod help;
 mod hub;
 mod open;
 mod relay;
