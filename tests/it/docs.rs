@@ -70,6 +70,42 @@ fn both_readmes_recommend_the_same_values_for_flags_that_exist() {
 }
 
 #[test]
+fn the_program_takes_every_value_that_is_recommended() {
+    for row in flag_tables(README).1 {
+        let flag = code(row[0])[0];
+        let cell = code(row[2]);
+        // A range such as 2-3 recommends both of its ends.
+        let values = cell.iter().flat_map(|value| match value.split_once('-') {
+            Some((low, high)) if flag == "--num_following" => vec![low, high],
+            _ => vec![value.trim_matches('"')],
+        });
+        let given = values.map(|value| vec!["ttft", flag, value]).collect::<Vec<_>>();
+        for argv in if given.is_empty() && flag == "--flush_cache" { vec![vec!["ttft", flag]] } else { given } {
+            let parsed = ttft::cli::parse(argv.iter().map(Into::into));
+            assert!(parsed.is_ok(), "{argv:?}: {}", parsed.unwrap_err());
+        }
+    }
+}
+
+/// The original's table, section 9.7, without its header.
+const ORIGINAL: [&str; 7] = [
+    "| `--api_base` | API服务器地址 | `http://localhost:8000/v1` (Mistral) / `http://localhost:8001/v1` (Yi-34B) |",
+    "| `--model` | 模型名称 | `\"mistralai/Mistral-7B-Instruct-v0.1\"` / `\"01-ai/Yi-34B-200K\"` |",
+    "| `--max_ctx_tokens` | 最大上下文长度 | `1000` (测试) / `32000` (大文档) |",
+    "| `--context_file` | 文档文件 | `\"\"` (使用ffmpeg.txt) / `\"your_file.txt\"` |",
+    "| `--prompt` | 用户提示词 | 见上表推荐提示词 |",
+    "| `--num_following` | 后续测试次数 | `1` (基础) / `2-3` (详细测试) |",
+    "| `--flush_cache` | 是否刷新缓存 | 添加此参数测试缓存刷新效果 |",
+];
+
+#[test]
+fn the_chinese_readme_has_the_original_s_table_of_parameters() {
+    for row in ORIGINAL {
+        assert!(README_ZH.lines().any(|line| line == row), "{row}");
+    }
+}
+
+#[test]
 fn every_exit_code_is_documented() {
     let all = [Exit::Ok, Exit::Failed, Exit::Usage, Exit::Missed, Exit::Inconclusive, Exit::Interrupted];
     for page in [README, README_ZH, FORMAT] {
