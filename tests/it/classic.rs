@@ -133,22 +133,6 @@ fn what_a_server_refused_is_listed_in_the_row() {
 }
 
 #[test]
-fn a_flush_says_what_it_achieved() {
-    for (profile, achieved, said) in
-        [("instant,capacity=20k", "evicted", "evicted"), ("instant,capacity=10M", "still_cached", "still cached: ")]
-    {
-        let (folder, sim) = (tempfile::tempdir().unwrap(), sim(profile, None));
-        let output = ttft(folder.path(), &sim.base_url(), &["-F", "--num_following", "2"]);
-        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
-        let rows = rows(folder.path());
-        assert_eq!((rows.len(), &rows[1]["flush"]["achieved"]), (3, &Value::from(achieved)));
-        assert_eq!(rows[1]["flush"]["requests"], 10);
-        assert!(rows[2]["usage"]["cached_tokens"].as_u64().unwrap() > 900);
-    }
-}
-
-#[test]
 fn the_classic_schema_has_three_keys_and_no_failures() {
     let (folder, sim) = (tempfile::tempdir().unwrap(), sim("7b,noise=0", None));
     ttft(folder.path(), &sim.base_url(), &["--schema", "classic"]);
