@@ -143,37 +143,3 @@ fn the_classic_schema_has_three_keys_and_no_failures() {
         );
     }
 }
-
-/// A Hugging Face cache whose `org/name` has a configuration with this context.
-fn cache_with_context(folder: &Path, model_max_length: &str) {
-    let repository = folder.join("hub/models--org--name");
-    std::fs::create_dir_all(repository.join("snapshots/c0ffee")).unwrap();
-    std::fs::create_dir_all(repository.join("refs")).unwrap();
-    std::fs::write(repository.join("refs/main"), "c0ffee").unwrap();
-    let config = format!(r#"{{"model_max_length": {model_max_length}}}"#);
-    std::fs::write(repository.join("snapshots/c0ffee/tokenizer_config.json"), config).unwrap();
-}
-
-#[test]
-fn a_context_that_the_server_does_not_tell_is_that_of_the_model_on_this_machine() {
-    for (model_max_length, known) in [("4096", true), ("1000000000000000019884624838656", false)] {
-        let (folder, sim) = (tempfile::tempdir().unwrap(), sim("instant", Some("no_models")));
-        cache_with_context(folder.path(), model_max_length);
-        let output = Command::new(env!("CARGO_BIN_EXE_ttft"))
-            .envs([("HF_HOME", folder.path().as_os_str()), ("HF_HUB_OFFLINE", "1".as_ref())])
-            .args(["--api_base", &sim.base_url(), "--model", "org/name", "--max_ctx_tokens", "8000", "--gap", "0"])
-            .current_dir(folder.path())
-            .output()
-            .unwrap();
-        let rows = rows(folder.path());
-        let conditions = &rows[0]["conditions"];
-        if known {
-            assert_eq!(conditions["model_ctx"], 4096, "{}", text(&output.stderr));
-            assert_eq!(conditions["model_ctx_from"], "tokenizer_config.json");
-            // An eighth of it is the margin, since 2,048 would leave less than half.
-            assert_eq!(rows[0]["context_tokens"], 4096 - 4096 / 8 - 16);
-        } else {
-            assert_eq!((&conditions["model_ctx"], &rows[0]["context_tokens"]), (&Value::Null, &Value::from(8000)));
-        }
-    }
-}

@@ -4,6 +4,7 @@
 mod bench;
 mod classic;
 mod compare;
+mod context;
 mod docs;
 mod flush;
 mod help;

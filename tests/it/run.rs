@@ -4,22 +4,13 @@ use std::process::Command;
 
 use super::bench::{Bench, Printed, TTFT, cached};
 
-/// What the kept request of the first run has in its messages.
-fn sent(bench: &Bench) -> String {
-    let folder = std::fs::read_dir(bench.path("wire")).expect("the wire was kept").flatten();
-    let mut requests: Vec<_> =
-        folder.map(|file| file.path()).filter(|path| path.to_string_lossy().contains("1")).collect();
-    requests.sort();
-    requests.iter().map(|path| String::from_utf8_lossy(&std::fs::read(path).expect("a file")).into_owned()).collect()
-}
-
 #[test]
 fn a_file_is_sent_as_it_is_with_its_bom_and_its_line_ends() {
     let bench = Bench::new("instant", &[], 0);
     std::fs::write(bench.path("notes.txt"), "\u{feff}one\r\ntwo\r\nthree").unwrap();
     let printed = bench.measure("-C notes.txt --keep_wire wire --num_following 0");
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
-    let sent = sent(&bench);
+    let sent = bench.text("wire/trial-1.request");
     assert!(sent.contains("\u{feff}one\\r\\ntwo\\r\\nthree"), "{sent}");
     let conversation =
         ["\"role\":\"user\"", "\"role\":\"assistant\"", "Summarize this text"].map(|part| sent.find(part));
