@@ -12,6 +12,7 @@ mod hub;
 mod open;
 mod relay;
 mod report;
+mod requests;
 mod run;
 mod seed;
 mod sim;
