@@ -7,6 +7,9 @@ mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod prompts;
+#[path = "../it/sim/raw.rs"]
+mod raw;
+mod sim;
 mod verify;
 
 /// Waits for the other tests of this program. A test that failed has nothing to do with the next one.

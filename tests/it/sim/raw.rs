@@ -1,4 +1,5 @@
 //! The plainest client there is: a blocking socket, and the bytes that came out of it.
+#![allow(dead_code, reason = "each of the test programs uses a part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
