@@ -12,13 +12,14 @@
 //! | 3 | [`sample`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
 //! | 4 | [`tokens`], [`session`], [`record`]'s schema | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s log, [`progress`] | `record`, `progress` |
-//! | 6 | [`verify`], [`verdict`] | no |
+//! | 6 | [`verify`], [`cachemap`], [`verdict`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |
 //!
 //! Durations are `u64` nanoseconds on the monotonic clock until [`report`] turns them into text. A measurement that
 //! was not taken is `None`, never 0, and a request that failed is an [`sample::Outcome`], never a log line.
 
+pub mod cachemap;
 pub mod chart;
 pub mod cli;
 pub mod clock;

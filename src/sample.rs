@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
+use crate::plan::map::Stage;
 use crate::plan::{Arm, Role};
 use crate::wire::chat::{Timings, Usage};
 use crate::wire::metrics::Counters;
@@ -105,6 +106,12 @@ pub struct Place {
     /// How much of the document, in percent, was a prefix of one sent before; only where that share is the question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_percent: Option<u8>,
+    /// The part of a map that it was sent for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Tokens of other documents since this one was last sent; only where that distance is the question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reuse_tokens: Option<u64>,
 }
 
 /// The moments of a request, in nanoseconds from the session's start.

@@ -124,6 +124,7 @@ impl Table<'_> {
                 prompt: Some(question.prompt as u64),
                 // Without a nonce they are all one document.
                 shared_percent: (self.args.no_nonce && question.arm == Arm::Cold && !is_first).then_some(100),
+                ..Place::default()
             },
             conversation: Conversation {
                 nonce: line.as_deref(),
