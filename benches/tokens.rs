@@ -60,6 +60,10 @@ fn measure(line: &str, path: &Path) {
     let tokens = work(path);
     let seconds = Monotonic.now().since(start).expect("time goes on") as f64 / 1e9;
     println!("{line:<42} {tokens:>8} {seconds:>8.3} {:>8.3} {:>8.0}", cpu_seconds(), peak_mb());
+    if line.starts_with("ttft") {
+        assert!(seconds <= MOST_SECONDS, "{line}: {seconds} s are more than {MOST_SECONDS}");
+        assert!(peak_mb() <= MOST_MB, "{line}: {} MB are more than {MOST_MB}", peak_mb());
+    }
 }
 
 fn made(path: &Path) -> u64 {
