@@ -10,8 +10,9 @@
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
 //! | 2 | [`plan`], [`net`] | `net` |
 //! | 3 | [`sample`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
-//! | 4 | [`tokens`], [`session`], [`record`]'s schema | `tokens`, `session` |
-//! | 5 | [`pairs`], [`record`]'s log, [`progress`] | `record`, `progress` |
+//! | 4 | [`tokens`], [`session`], [`evidence`] | `tokens`, `session` |
+//! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
+//! | 5 | [`record`]'s log | `record` |
 //! | 6 | [`verify`], [`cachemap`], [`verdict`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod cmd;
 pub mod document;
 pub mod endpoint;
+pub mod evidence;
 pub mod exit;
 pub mod net;
 pub mod pairs;

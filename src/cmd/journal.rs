@@ -7,6 +7,7 @@ use super::print;
 use crate::cli::{Api, ConnectionMode, EndpointArgs};
 use crate::clock::Monotonic;
 use crate::document::Document;
+use crate::evidence::Evidence;
 use crate::net::StampSource;
 use crate::record::{Conditions, DocumentNote, Flush, Keys, Log, LogError, Reading, Row, SCHEMA_VERSION};
 use crate::report::data::{Data, Named};
@@ -48,6 +49,7 @@ impl Journal {
             ttft_seconds: sample.ttft_ns().map(|ns| ns as f64 / 1e9),
             schema: SCHEMA_VERSION,
             session: self.session.clone(),
+            evidence: Evidence::of(&sample, context_tokens),
             sample,
             flush,
             conditions: self.conditions.take(),

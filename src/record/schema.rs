@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::Origin;
+use crate::evidence::Evidence;
 use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
@@ -29,6 +30,9 @@ pub struct Row {
     pub session: String,
     #[serde(flatten)]
     pub sample: Sample,
+    /// What it found in the cache; null for a request that failed.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
     /// The flush between the row before and this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush: Option<Flush>,

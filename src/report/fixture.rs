@@ -5,6 +5,7 @@ use std::path::Path;
 use rand::RngExt;
 
 use super::data::{Data, Named};
+use crate::evidence::Evidence;
 use crate::plan::{Arm, Role};
 use crate::record::{Reading, Row, SCHEMA_VERSION};
 use crate::rng;
@@ -65,6 +66,7 @@ pub fn row(run_index: u64, context_tokens: u64, arm: Arm, speed: f64) -> Row {
         ttft_seconds: sample.ttft_ns().map(|ns| ns as f64 / 1e9),
         schema: SCHEMA_VERSION,
         session: "5e55109".into(),
+        evidence: Evidence::of(&sample, context_tokens),
         sample,
         flush: None,
         conditions: None,
