@@ -76,6 +76,25 @@ fn a_timeout_counts_tokens_and_not_the_comments_that_keep_a_connection_alive() {
 }
 
 #[test]
+fn what_a_reasoning_model_refuses_is_left_out_openly_before_anything_is_measured() {
+    let refused = ["refuse_max_tokens", "refuse_temperature", "refuse_stream_options"];
+    let bench = Bench::new("instant", &refused, 0);
+    let printed = bench.measure("--max_ctx_tokens 200 --keep_wire wire");
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let rows = bench.rows("benchmark.jsonl");
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        let adapted = row["adapted"].as_array().expect("what was changed").len();
+        assert_eq!((&row["outcome"], adapted), (&Value::from("ok"), refused.len()), "{row}");
+    }
+    let request = bench.text("wire/trial-1.request");
+    assert!(request.contains("\"max_completion_tokens\":16") && !request.contains("temperature"), "{request}");
+    // Each refusal came on a connection of its own, and the one that is measured has another.
+    let dialled = rows[0]["dial_ns"].as_u64().zip(rows[0]["sent_ns"].as_u64());
+    assert!(dialled.is_some_and(|(dialled, sent)| dialled < sent), "{}", rows[0]);
+}
+
+#[test]
 fn the_user_s_own_fields_are_in_every_body() {
     let bench = Bench::new("instant", &[], 0);
     let url = bench.sim.base_url();
