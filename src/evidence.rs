@@ -1,8 +1,12 @@
 //! What one request found in the cache, and who says so.
 //!
 //! A server has up to three witnesses: the count in its answer, llama.cpp's timings, and its counters, when no other
-//! request moved them. The first that speaks is believed; one that says otherwise is kept beside it. What a session shows
-//! by its times alone is the verdict's affair, since one time proves nothing.
+//! request moved them. The first that speaks is believed; one that says otherwise is kept beside it. Where none speaks,
+//! the clock may: [`Judge`] compares a request's time with those of the session before it, since one time proves nothing.
+
+mod judge;
+
+pub use judge::Judge;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +24,12 @@ pub struct Evidence {
     pub proof: Option<Proof>,
     /// Prompt tokens that came from a cache, by that proof.
     pub cached_tokens: Option<u64>,
+    /// What became of the count in the answer.
+    #[serde(default)]
+    pub reported: Reported,
+    /// Of these, from the engine's own memory. `None` where the server does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_cached_tokens: Option<u64>,
     /// Of these, from outside the engine's own memory: LMCache, host memory, a disk. `None` where the server does not
     /// tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +37,34 @@ pub struct Evidence {
     /// What other witnesses say who do not agree.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradicted: Vec<Witness>,
+    /// How the clock contradicts the count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<AgainstTiming>,
+    /// Whether others moved the counters too, which then prove nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_company: bool,
+}
+
+/// What became of the count in the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reported {
+    Reported,
+    /// Which is not 0.
+    #[default]
+    Absent,
+    /// It is there, and another witness or the clock says otherwise.
+    Contradicted,
+}
+
+/// A count that the clock contradicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgainstTiming {
+    /// Counted as cold, in less than half the time of the quickest cold request.
+    QuickForCold,
+    /// Counted as a hit, in the time of a cold request, where hits take less than half.
+    SlowForHit,
 }
 
 /// How much of the prompt came from a cache.
@@ -52,6 +90,8 @@ pub enum Proof {
     Timings,
     /// The server's counters, moved by this request alone.
     Counters,
+    /// The clock, against the session's requests before.
+    Timing,
 }
 
 /// What a witness counted.
@@ -67,16 +107,52 @@ impl Evidence {
         if !sample.outcome.is_ok() {
             return None;
         }
-        let mut witnesses = witnesses(sample).into_iter();
-        let believed = witnesses.next();
+        let (possible, impossible): (Vec<Witness>, Vec<Witness>) = witnesses(sample)
+            .into_iter()
+            .partition(|w| sample.prompt_tokens().is_none_or(|all| w.cached_tokens <= all));
+        let believed = possible.first().copied();
         let cached_tokens = believed.map(|witness| witness.cached_tokens);
+        let differs = possible.into_iter().filter(|witness| Some(witness.cached_tokens) != cached_tokens);
+        let contradicted: Vec<Witness> = impossible.into_iter().chain(differs).collect();
         Some(Evidence {
             found: found(cached_tokens, sample.prompt_tokens(), document_tokens),
             proof: believed.map(|witness| witness.proof),
             cached_tokens,
+            reported: match (sample.answered_cached_tokens(), contradicted.is_empty()) {
+                (None, _) => Reported::Absent,
+                (Some(_), true) => Reported::Reported,
+                (Some(_), false) => Reported::Contradicted,
+            },
+            local_cached_tokens: local(sample),
             external_cached_tokens: external(sample),
-            contradicted: witnesses.filter(|witness| Some(witness.cached_tokens) != cached_tokens).collect(),
+            contradicted,
+            timing: None,
+            has_company: sample.has_company(),
         })
+    }
+}
+
+impl Found {
+    /// The name in a log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Found::Hit => "hit",
+            Found::Partial => "partial",
+            Found::Cold => "cold",
+            Found::Unknown => "unknown",
+        }
+    }
+}
+
+impl Proof {
+    /// The name in a log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proof::CachedTokens => "cached_tokens",
+            Proof::Timings => "timings",
+            Proof::Counters => "counters",
+            Proof::Timing => "timing",
+        }
     }
 }
 
@@ -98,7 +174,8 @@ fn found(cached: Option<u64>, prompt: Option<u64>, document: u64) -> Found {
         (Some(_), None) => Found::Partial,
         (Some(cached), Some(prompt)) => {
             let computed = prompt.saturating_sub(cached);
-            if cached <= prompt.saturating_sub(document) {
+            // A guess at the document's length may be far too small.
+            if cached <= prompt.saturating_sub(document).min(prompt / 2) {
                 Found::Cold
             } else if cached >= prompt.div_ceil(2) && computed <= BLOCK.max(prompt / 10) {
                 Found::Hit
@@ -107,6 +184,16 @@ fn found(cached: Option<u64>, prompt: Option<u64>, document: u64) -> Found {
             }
         }
     }
+}
+
+/// Where the engine tells it apart from what came from elsewhere.
+fn local(sample: &Sample) -> Option<u64> {
+    let by_usage = sample.usage.and_then(|usage| usage.local_cached_tokens.or(usage.device_cached_tokens));
+    let counted = || {
+        let counters = sample.counters.filter(|counters| counters.external_cached_tokens.is_some())?;
+        sample.counted_cached_tokens().and(counters.local_cached_tokens)
+    };
+    by_usage.or_else(counted)
 }
 
 fn external(sample: &Sample) -> Option<u64> {
@@ -176,6 +263,14 @@ mod tests {
     fn llama_cpps_timings_speak_where_usage_is_silent() {
         let told = evidence(serde_json::json!({ "timings": { "cache_n": 2_029, "prompt_n": 1 } })).unwrap();
         assert_eq!((told.found, told.proof, told.cached_tokens), (Found::Hit, Some(Proof::Timings), Some(2_029)));
+    }
+
+    #[test]
+    fn the_count_in_the_answer_is_reported_absent_or_contradicted() {
+        assert_eq!(by_usage(Some(0)).reported, Reported::Reported);
+        assert_eq!(by_usage(None).reported, Reported::Absent);
+        let more_than_was_sent = by_usage(Some(2_031));
+        assert_eq!((more_than_was_sent.found, more_than_was_sent.reported), (Found::Unknown, Reported::Contradicted));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::print;
 use crate::cli::{Api, ConnectionMode, EndpointArgs};
 use crate::clock::Monotonic;
 use crate::document::Document;
-use crate::evidence::Evidence;
+use crate::evidence::Judge;
 use crate::net::StampSource;
 use crate::record::{Conditions, DocumentNote, Flush, Keys, Log, LogError, Reading, Row, SCHEMA_VERSION};
 use crate::report::data::{Data, Named};
@@ -18,6 +18,7 @@ use crate::sample::{Sample, StampKind};
 /// The log of one session.
 pub struct Journal {
     log: Log,
+    judge: Judge,
     session: String,
     /// Until the first row is written.
     conditions: Option<Conditions>,
@@ -27,7 +28,7 @@ impl Journal {
     pub fn new(log: Log, conditions: Conditions) -> Journal {
         // Any random name will do; it decides nothing.
         let session = Nonce::fresh().to_string()[..16].to_owned();
-        Journal { log, session, conditions: Some(conditions) }
+        Journal { log, judge: Judge::default(), session, conditions: Some(conditions) }
     }
 
     /// The first request is about to go out.
@@ -49,7 +50,7 @@ impl Journal {
             ttft_seconds: sample.ttft_ns().map(|ns| ns as f64 / 1e9),
             schema: SCHEMA_VERSION,
             session: self.session.clone(),
-            evidence: Evidence::of(&sample, context_tokens),
+            evidence: self.judge.judge(&sample, context_tokens),
             sample,
             flush,
             conditions: self.conditions.take(),

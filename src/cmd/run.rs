@@ -7,6 +7,7 @@ use super::open::{self, Opened, Tokenizing};
 use super::{advice, print};
 use crate::cli::RunArgs;
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
+use crate::evidence::Evidence;
 use crate::exit::Exit;
 use crate::plan::{Arm, Role};
 use crate::progress::{Spinner, Voice};
@@ -183,7 +184,8 @@ impl Run<'_> {
 
     /// Warns when "cold" is not to be believed.
     fn doubt_cold(&self, first: &Sample, template_tokens: u64) {
-        match first.cached_tokens() {
+        let evidence = Evidence::of(first, self.document.context_tokens);
+        match evidence.and_then(|evidence| evidence.cached_tokens) {
             Some(cached) if cached > template_tokens => self.voice.warn(&format!(
                 "run 1 is not cold: {cached} of its {} prompt tokens came from the cache",
                 first.prompt_tokens().map_or("?".to_owned(), |all| all.to_string())

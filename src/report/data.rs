@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use crate::clock::Nanos;
+use crate::evidence::{Evidence, Judge};
 use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
 use crate::record::{Conditions, Line, Logged, Reading};
@@ -63,6 +64,8 @@ pub struct Entry {
     pub ttft_ns: Option<Nanos>,
     /// Everything else; `None` for a classic row.
     pub sample: Option<Sample>,
+    /// What it found in the cache; judged again from the rows, so that old logs are judged too.
+    pub evidence: Option<Evidence>,
 }
 
 impl Data {
@@ -81,8 +84,13 @@ impl Log {
         let mut session: Option<Session> = None;
         // Where each prompt of the session stands among the log's.
         let mut places = Vec::new();
+        let mut judge = Judge::default();
         for logged in reading.lines {
+            let before = session.as_ref().map(|session| session.number);
             let next = Session::after(session, &logged.line);
+            if before != Some(next.number) {
+                judge = Judge::default();
+            }
             if let Line::Full(row) = &logged.line
                 && let Some(conditions) = &row.conditions
             {
@@ -93,6 +101,7 @@ impl Log {
             }
             let mut entry = Entry::of(logged, next.number, *rows);
             entry.prompt = entry.prompt.and_then(|number| places.get(number).copied());
+            entry.evidence = entry.sample.as_ref().and_then(|sample| judge.judge(sample, entry.context_tokens));
             log.entries.push(entry);
             *rows += 1;
             session = Some(next);
@@ -178,6 +187,7 @@ impl Entry {
                 prompt: None,
                 ttft_ns: Some((of.ttft_seconds * 1e9).round() as Nanos),
                 sample: None,
+                evidence: None,
             },
             Line::Full(of) => Entry {
                 line,
@@ -191,6 +201,7 @@ impl Entry {
                 prompt: of.sample.place.prompt.and_then(|number| usize::try_from(number).ok()),
                 ttft_ns: of.sample.ttft_ns(),
                 sample: Some(of.sample),
+                evidence: None,
             },
         }
     }

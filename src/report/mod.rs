@@ -7,6 +7,7 @@ pub mod compare;
 pub mod csv;
 pub mod data;
 mod effect;
+mod evidence;
 mod figures;
 mod fit;
 pub mod html;

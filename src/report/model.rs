@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{figures, prompts, shares, units};
+use super::{evidence, figures, prompts, shares, units};
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
@@ -37,7 +37,13 @@ impl Report {
         let curves = Curves::of(data);
         let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
-        tables.extend([shares::table(data), arm_table(data), fit_table(data, &curves), failure_table(data)]);
+        tables.extend([
+            shares::table(data),
+            arm_table(data),
+            evidence::table(data),
+            fit_table(data, &curves),
+            failure_table(data),
+        ]);
         Report {
             title: title(data),
             findings: findings(data, &judged, &effects, &curves.break_evens),
@@ -165,6 +171,7 @@ fn remarks(data: &Data, judged: &[Judged], effects: &[Effect]) -> Vec<String> {
     for (log, of) in data.logs.iter().enumerate() {
         let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
         remarks.extend(cut.map(|sentence| named(data, log, &sentence)));
+        remarks.extend(evidence::remarks(data, log).iter().map(|sentence| named(data, log, sentence)));
     }
     remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::data::{Data, Log};
 use super::effect::{Arms, Effect};
 use super::table::{Cell, Column, Table};
-use super::units;
+use super::{evidence, units};
 use crate::sample::{Place, Sample};
 use crate::stats::Estimate;
 use crate::stats::looks::Rule;
@@ -17,6 +17,8 @@ pub struct Judged {
     pub log: usize,
     pub context_tokens: u64,
     pub verdict: Verdict,
+    /// What the measured requests found, in a few words.
+    pub found: String,
 }
 
 impl Judged {
@@ -29,7 +31,12 @@ impl Judged {
                 let judged = paired.or_else(|| entries.first().filter(|_| log.rule.is_some()))?;
                 let samples: Vec<Sample> = entries.iter().filter_map(|entry| entry.sample.clone()).collect();
                 let verdict = Verdict::of(&samples, &rule_of(log));
-                Some(Judged { log: nth, context_tokens: judged.context_tokens, verdict })
+                Some(Judged {
+                    log: nth,
+                    context_tokens: judged.context_tokens,
+                    verdict,
+                    found: evidence::words(entries),
+                })
             })
         });
         sessions.collect()
@@ -89,6 +96,7 @@ impl Judged {
         }
         rows.push(("cold proof", cold_proof(trust.cold_proof, trust.template_tokens)));
         rows.push(("hit proof", hit_proof(trust.hit_proof, trust.hits, trust.replays)));
+        rows.push(("found", self.found.clone()));
         rows.extend(among_hits.map(|among| ("among hits", units::estimate(among))));
         rows.push((
             "A/A control",
