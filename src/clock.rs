@@ -52,6 +52,11 @@ impl Monotonic {
         SystemTime::now()
     }
 
+    /// Processor time that this process has used, in nanoseconds.
+    pub fn cpu(self) -> Nanos {
+        nanos_of(ClockId::ProcessCPUTime)
+    }
+
     /// The smallest step this clock was seen to make, in nanoseconds, over `reads` pairs of readings.
     pub fn grain(self, reads: usize) -> Nanos {
         (0..reads)

@@ -10,7 +10,7 @@
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
 //! | 2 | [`plan`], [`net`] | `net` |
 //! | 3 | [`sample`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
-//! | 4 | [`tokens`], [`session`], [`evidence`] | `tokens`, `session` |
+//! | 4 | [`tokens`], [`session`], [`evidence`], [`selftest`] | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
 //! | 5 | [`record`]'s log | `record` |
 //! | 6 | [`verify`], [`cachemap`], [`verdict`] | no |
@@ -37,6 +37,7 @@ pub mod record;
 pub mod report;
 pub mod rng;
 pub mod sample;
+pub mod selftest;
 pub mod session;
 pub mod sim;
 pub mod stats;

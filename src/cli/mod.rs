@@ -6,6 +6,7 @@ mod classic;
 pub mod compare;
 pub mod parse;
 pub mod report;
+pub mod selftest;
 pub mod sizes;
 pub mod verify;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Prompts(PromptsArgs),
     /// Does the cache help? Randomised pairs, an interval, a control, and the proof
     Verify(verify::VerifyArgs),
+    /// How far off this client's own times are, and the smallest effect that can be seen from here
+    Selftest(selftest::SelftestArgs),
     /// Serve the bundled simulated endpoint until Ctrl-C
     Sim(SimArgs),
     /// Show logs: text, Markdown, CSV, JSON, a page, a picture

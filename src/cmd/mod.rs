@@ -13,6 +13,7 @@ mod progress_of_pairs;
 mod prompts;
 mod report;
 mod run;
+mod selftest;
 mod sim;
 mod sweep;
 mod verify;
@@ -46,6 +47,7 @@ pub fn main(argv: &[OsString]) -> Exit {
         Some(Command::Sweep(args)) => sweep::run(args, shown),
         Some(Command::Prompts(args)) => prompts::run(args, shown),
         Some(Command::Verify(args)) => verify::run(args, shown),
+        Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

@@ -125,6 +125,7 @@ impl Opened {
         let args = &session.endpoint;
         Manner {
             model: self.model.clone(),
+            name: "ttft".to_owned(),
             chat: args.endpoint == crate::cli::Api::Chat,
             extra: args.extra_body.as_ref().map(|object| object.0.clone()),
             reuse: args.connection == ConnectionMode::Reuse,

@@ -39,6 +39,8 @@ const DIAL: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Manner {
     pub model: String,
+    /// What the `x-request-id` of its requests begins with; the number of the trial follows.
+    pub name: String,
     /// `/chat/completions`, else `/completions`.
     pub chat: bool,
     /// The user's own fields of the body.
@@ -218,7 +220,7 @@ impl<'a> Session<'a> {
 
     fn request(&self, body: &[u8]) -> Vec<u8> {
         let target = self.endpoint.base.api(if self.manner.chat { "chat/completions" } else { "completions" });
-        let id = format!("ttft-{}", self.trials);
+        let id = format!("{}-{}", self.manner.name, self.trials);
         let more = [("x-request-id", id.as_str()), ("Accept", "text/event-stream")];
         let wish = if self.manner.reuse { Wish::KeepAlive } else { Wish::Close };
         self.endpoint.encode(Method::Post, &target, &more, Some(body), wish)

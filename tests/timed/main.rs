@@ -9,6 +9,7 @@ mod bench;
 mod prompts;
 #[path = "../it/sim/raw.rs"]
 mod raw;
+mod selftest;
 mod sim;
 mod verify;
 
