@@ -55,6 +55,17 @@ fn the_man_page_and_the_completions_are_generated() {
 }
 
 #[test]
+fn the_man_page_has_the_flags_of_every_command() {
+    let page = printed(&["generate", "man"]).replace('\\', "");
+    let all = ttft::cli::command();
+    for command in all.get_subcommands().chain([&all]) {
+        for long in command.get_arguments().filter_map(|flag| flag.get_long()) {
+            assert!(page.contains(&format!("--{long}")), "--{long} of {}", command.get_name());
+        }
+    }
+}
+
+#[test]
 fn the_completions_of_bash_are_read_by_bash() {
     let script = "source <(printf '%s' \"$1\") && complete -p ttft";
     let mut command = Command::new("bash");
