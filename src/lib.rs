@@ -13,7 +13,7 @@
 //! | 4 | [`tokens`], [`session`], [`evidence`], [`selftest`] | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
 //! | 5 | [`record`]'s log | `record` |
-//! | 6 | [`verify`], [`cachemap`], [`verdict`] | no |
+//! | 6 | [`verify`], [`cachemap`], [`verdict`], [`fit`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |
 //!
@@ -29,6 +29,7 @@ pub mod document;
 pub mod endpoint;
 pub mod evidence;
 pub mod exit;
+pub mod fit;
 pub mod net;
 pub mod pairs;
 pub mod plan;

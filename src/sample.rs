@@ -112,6 +112,9 @@ pub struct Place {
     /// Tokens of other documents since this one was last sent; only where that distance is the question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reuse_tokens: Option<u64>,
+    /// The size that its document was asked for; only where pairs are measured at several sizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_tokens: Option<u64>,
 }
 
 /// The moments of a request, in nanoseconds from the session's start.

@@ -33,6 +33,15 @@ pub struct SweepArgs {
     /// Requests after the baseline, at each size
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Run")]
     pub num_following: u64,
+    /// Measure randomised pairs at each size, and from which size on a hit pays
+    #[arg(long, conflicts_with_all = ["context_file", "no_nonce", "num_following", "append"], help_heading = "Verdict")]
+    pub verify: bool,
+    /// Pairs at each size, with --verify
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000), requires = "verify", help_heading = "Verdict")]
+    pub pairs: u64,
+    /// Seed of the order, with --verify; without it the nonce decides
+    #[arg(long, value_name = "N", requires = "verify", help_heading = "Verdict")]
+    pub seed: Option<u64>,
     /// Log of all sizes; the log of each size, ttft_SIZE.jsonl, lies beside it
     #[arg(long, value_name = "LOG", default_value = "all_ttft_results.jsonl", help_heading = "Output")]
     pub out: PathBuf,

@@ -1,6 +1,7 @@
 //! `ttft sweep`: the classic benchmark at several document sizes, each with a log of its own, and all of them in one.
 
 mod merged;
+mod paired;
 
 use super::advice;
 use super::consent::{self, Cost, Spent};
@@ -24,6 +25,9 @@ use merged::Merged;
 pub fn run(args: SweepArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
     let source = Source::read(args.context_file.as_ref())?;
+    if args.verify {
+        return paired::run(&args, argv, voice);
+    }
     let merged = Merged::prepare(&args)?;
     let interrupt = Interrupt::listen()?;
     let opened = open::open(&args.session, &interrupt, voice)?;
@@ -31,6 +35,9 @@ pub fn run(args: SweepArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let hub = open::hub(&args.session.endpoint);
     let server = Tokenizing(&opened.endpoint);
     let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    if args.resume {
+        merged.refuse_others(&opened)?;
+    }
     let sizes = sizes(&args, &opened, &merged, voice)?;
     consent::ask(cost(&sizes, &args), &args.session.pace, &opened.endpoint, voice)?;
     let bar = Bar::new(voice, sizes.iter().map(|size| size.work(args.num_following)).sum());

@@ -171,7 +171,7 @@ fn fits(tokens: u64, opened: &Opened) -> anyhow::Result<()> {
 }
 
 /// The nonce decides the order too, so that --nonce alone repeats a run.
-fn seed_of(nonce: Nonce) -> u64 {
+pub(super) fn seed_of(nonce: Nonce) -> u64 {
     use rand::Rng;
     nonce.stream("order").next_u64()
 }

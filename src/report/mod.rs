@@ -12,6 +12,7 @@ mod figures;
 mod fit;
 pub mod html;
 pub mod json;
+mod lengths;
 pub mod markdown;
 pub mod model;
 mod prompts;

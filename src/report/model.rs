@@ -3,6 +3,7 @@
 use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
+use super::lengths::{self, Sweep};
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
 use super::{evidence, figures, prompts, shares, units};
@@ -33,11 +34,13 @@ impl Report {
     /// The report of `data`. Always the same for the same rows.
     pub fn of(data: &Data) -> Report {
         let judged = Judged::all(data);
-        let effects = effects(data, &judged);
+        let sweeps = Sweep::all(data);
+        let effects = effects(data, &judged, &sweeps);
         let curves = Curves::of(data);
         let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
         tables.extend([
+            lengths::table(data, &sweeps),
             shares::table(data),
             arm_table(data),
             evidence::table(data),
@@ -46,8 +49,8 @@ impl Report {
         ]);
         Report {
             title: title(data),
-            findings: findings(data, &judged, &effects, &curves.break_evens),
-            remarks: remarks(data, &judged, &effects),
+            findings: findings(data, &judged, &sweeps, &effects, &curves.break_evens),
+            remarks: remarks(data, &judged, &sweeps, &effects),
             claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             figures: figures::all(data, &curves),
@@ -62,19 +65,29 @@ fn title(data: &Data) -> String {
 }
 
 /// What pairs decided where there are pairs, else what the arms show.
-fn effects(data: &Data, judged: &[Judged]) -> Vec<Effect> {
+fn effects(data: &Data, judged: &[Judged], sweeps: &[Sweep]) -> Vec<Effect> {
     let mut effects: Vec<Effect> = judged.iter().filter_map(Judged::effect).collect();
-    effects.extend(Effect::all(data).into_iter().filter(|effect| judged.iter().all(|judged| judged.log != effect.log)));
+    effects.extend(sweeps.iter().flat_map(Sweep::effects));
+    let decided: Vec<usize> = judged.iter().map(|of| of.log).chain(sweeps.iter().map(|of| of.log)).collect();
+    effects.extend(Effect::all(data).into_iter().filter(|effect| !decided.contains(&effect.log)));
     effects.sort_by_key(|effect| effect.log);
     effects
 }
 
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
-fn findings(data: &Data, judged: &[Judged], effects: &[Effect], break_evens: &[BreakEven]) -> Vec<String> {
+fn findings(
+    data: &Data,
+    judged: &[Judged],
+    sweeps: &[Sweep],
+    effects: &[Effect],
+    break_evens: &[BreakEven],
+) -> Vec<String> {
     let mut findings: Vec<String> = side_by_side(data).into_iter().collect();
     for log in 0..data.logs.len() {
         let verdicts = judged.iter().filter(|judged| judged.log == log).flat_map(Judged::findings);
         let before = findings.len();
+        let swept = sweeps.iter().filter(|sweep| sweep.log == log).flat_map(Sweep::findings);
+        findings.extend(swept.map(|sentence| named(data, log, &sentence)));
         findings.extend(verdicts.map(|sentence| named(data, log, &sentence)));
         if findings.len() > before {
             continue;
@@ -166,7 +179,7 @@ fn pays_from(found: &BreakEven) -> String {
 /// Below this many samples of an arm no interval of its median exists at 95 %.
 const FEW: usize = 6;
 
-fn remarks(data: &Data, judged: &[Judged], effects: &[Effect]) -> Vec<String> {
+fn remarks(data: &Data, judged: &[Judged], sweeps: &[Sweep], effects: &[Effect]) -> Vec<String> {
     let mut remarks = Vec::new();
     for (log, of) in data.logs.iter().enumerate() {
         let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
@@ -174,6 +187,7 @@ fn remarks(data: &Data, judged: &[Judged], effects: &[Effect]) -> Vec<String> {
         remarks.extend(evidence::remarks(data, log).iter().map(|sentence| named(data, log, sentence)));
     }
     remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
+    remarks.extend(sweeps.iter().flat_map(|sweep| sweep.remarks().into_iter().map(|r| named(data, sweep.log, &r))));
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {
         remarks.push(
             "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),

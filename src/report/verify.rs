@@ -132,7 +132,7 @@ pub(super) fn rule_of(log: &Log) -> Rule {
 }
 
 fn is_paired(place: &Place) -> bool {
-    place.pair.is_some() && place.prompt.is_none()
+    place.pair.is_some() && place.prompt.is_none() && place.asked_tokens.is_none()
 }
 
 fn advice(claim: Claim) -> &'static str {

@@ -110,6 +110,14 @@ pub fn crossing_interval(
     Some((censored(0.025), censored(0.975)))
 }
 
+/// The 95 % bootstrap interval of the coefficient of the `power`-th power in a fit of the given degree, the values
+/// resampled within their places; `None` when there are too few places for a fit.
+pub fn coefficient_interval(cells: &[Cell], degree: usize, power: usize, rng: &mut impl Rng) -> Option<Interval> {
+    let fits = (0..RESAMPLES).filter_map(|_| Curve::fit(&resample(cells, rng), degree));
+    let values = sorted(&fits.filter_map(|fit| fit.coefficients.get(power).copied()).collect::<Vec<_>>());
+    Some(Interval { low: inverted_cumulative(&values, 0.025)?, high: inverted_cumulative(&values, 0.975)? })
+}
+
 /// The pointwise 95 % bootstrap interval of a fit of the given degree at `places`, the values resampled within their
 /// places; empty when there are too few places for a fit.
 pub fn band(cells: &[Cell], degree: usize, places: &[f64], rng: &mut impl Rng) -> Vec<Interval> {

@@ -16,6 +16,7 @@
 //! The machine keeps every sample and decides on those alone, with [`Pairs`] and [`Rule`]; the verdict of the log does
 //! the same and therefore finds the same.
 
+pub mod lengths;
 mod opening;
 mod texts;
 
@@ -148,7 +149,7 @@ impl Verify {
         while self.queue.is_empty() {
             match self.stage {
                 Stage::Done => return Step::Done,
-                _ if self.is_futile() => self.stage = Stage::Done,
+                _ if is_futile(&self.samples) => self.stage = Stage::Done,
                 Stage::Opening => self.continue_opening(),
                 Stage::Pairs => self.continue_pairs(),
             }
@@ -159,8 +160,7 @@ impl Verify {
     /// Takes what came of the last probe. What was planned beyond it is dropped when it failed or was not what it should
     /// be, and planned anew on what was seen.
     pub fn observe(&mut self, sample: &Sample) {
-        let is_suspect = pairs::is_unseen(sample) && pairs::came_from_cache(sample) == Some(true);
-        if sample.ttft_ns().is_none() || is_suspect {
+        if spoils_the_plan(sample) {
             self.queue.clear();
         }
         self.samples.push(sample.clone());
@@ -177,14 +177,6 @@ impl Verify {
             so_far: hodges_lehmann::shift(&cold, &hit, hodges_lehmann::STRATUM, looks.alpha()),
             direction_is_clear: sign::evidence(cold.iter().zip(&hit).map(|(c, h)| c > h)).any(|e| e >= 20.0),
         }
-    }
-
-    /// Whether nothing that could follow would be worth sending.
-    fn is_futile(&self) -> bool {
-        let has_failed = |s: &&Sample| s.ttft_ns().is_none();
-        self.samples.iter().rev().take_while(has_failed).count() >= FAILURES_IN_A_ROW
-            || self.samples.iter().filter(has_failed).count() >= FAILURES_IN_ALL
-            || Pairs::of(&self.samples).is_cold_refuted()
     }
 
     /// Queues the pairs up to the next look, with the control's among them as early as they fit.
@@ -288,4 +280,25 @@ impl Verify {
             padding_words: self.padding_words,
         }
     }
+}
+
+/// Whether what was planned beyond a sample cannot stand: it failed, or was not what it should be.
+fn spoils_the_plan(sample: &Sample) -> bool {
+    let is_suspect = pairs::is_unseen(sample) && pairs::came_from_cache(sample) == Some(true);
+    sample.ttft_ns().is_none() || is_suspect
+}
+
+/// Whether nothing that could follow would be worth sending.
+fn is_futile(samples: &[Sample]) -> bool {
+    let has_failed = |s: &&Sample| s.ttft_ns().is_none();
+    samples.iter().rev().take_while(has_failed).count() >= FAILURES_IN_A_ROW
+        || samples.iter().filter(has_failed).count() >= FAILURES_IN_ALL
+        || Pairs::of(samples).is_cold_refuted()
+}
+
+/// Words that bring a prompt of `prompt_tokens` to the middle of a block: a prompt that ends on a boundary recomputes a
+/// whole block on a full replay. Block sizes are nearly always multiples of 16, which serves where the size is not known.
+fn padding(block_size: Option<u64>, prompt_tokens: u64) -> u64 {
+    let block = block_size.unwrap_or(16).max(1);
+    (block / 2 + block - prompt_tokens % block) % block
 }

@@ -63,7 +63,8 @@ impl Verify {
                 self.opening.stage = Stage::Near;
             }
             Stage::Near => {
-                self.padding_words = self.padding();
+                let prompt_tokens = self.samples.last().and_then(Sample::prompt_tokens).unwrap_or(0);
+                self.padding_words = super::padding(self.design.block_size, prompt_tokens);
                 let document = self.queue_new(Role::Prime);
                 self.queue_replay(document);
                 self.opening.stage = Stage::JudgeNear;
@@ -146,13 +147,5 @@ impl Verify {
             Some(near) => Some(ttft < (near as f64 * cold).sqrt()),
             None => (ttft * CLEARLY_QUICKER < cold).then_some(true),
         }
-    }
-
-    /// Words that bring the prompt to the middle of a block: a prompt that ends on a boundary recomputes a whole block on
-    /// a full replay. Block sizes are nearly always multiples of 16, which serves where the size is not known.
-    fn padding(&self) -> u64 {
-        let block = self.design.block_size.unwrap_or(16).max(1);
-        let prompt = self.samples.last().and_then(Sample::prompt_tokens).unwrap_or(0);
-        (block / 2 + block - prompt % block) % block
     }
 }

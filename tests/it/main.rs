@@ -18,6 +18,7 @@ mod run;
 mod seed;
 mod sim;
 mod sweep;
+mod sweep_pairs;
 mod trouble;
 mod verify;
 mod verify_virtual;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::cli::SweepArgs;
-use crate::cmd::journal;
+use crate::cmd::open::Opened;
+use crate::cmd::{UsageError, journal};
 use crate::record::{Line, Log, LogError, Reading};
 
 /// The log of all sizes.
@@ -47,6 +48,14 @@ impl Merged {
             .with_context(|| format!("cannot add {} to {}", part.display(), self.path().display()))
     }
 
+    /// Refuses to continue what was measured on another server or model.
+    ///
+    /// # Errors
+    /// [`UsageError`], or a log that cannot be read.
+    pub fn refuse_others(&self, opened: &Opened) -> anyhow::Result<()> {
+        refuse_others(&Reading::open(self.path())?, self.path(), opened)
+    }
+
     /// Whether the size of `tokens` has been measured: all its `requests` went well, and with this model. A size that
     /// was measured and not added, as when the program was killed between the two, is added.
     pub fn has(&self, tokens: u64, requests: u64, model: &str) -> anyhow::Result<bool> {
@@ -61,6 +70,29 @@ impl Merged {
         }
         Ok(true)
     }
+}
+
+/// Refuses a log with a session on another server or model than `opened`.
+///
+/// # Errors
+/// [`UsageError`].
+pub fn refuse_others(reading: &Reading, path: &Path, opened: &Opened) -> anyhow::Result<()> {
+    let (url, model) = (opened.endpoint.base.url(), &opened.model);
+    let conditions = reading.lines.iter().filter_map(|logged| match &logged.line {
+        Line::Full(row) => row.conditions.as_ref(),
+        Line::Classic(_) => None,
+    });
+    for other in conditions.filter(|other| other.model != *model || other.endpoint != url) {
+        return Err(UsageError(format!(
+            "--resume: {} was measured with {} at {}, and this is {model} at {url}; name the same server and model, or \
+             another --out",
+            path.display(),
+            other.model,
+            other.endpoint
+        ))
+        .into());
+    }
+    Ok(())
 }
 
 fn is_whole(reading: &Reading, requests: u64, model: &str) -> bool {

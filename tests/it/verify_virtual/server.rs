@@ -82,8 +82,9 @@ impl Server {
         Server::new(ROOMY, cost(3.0), CALM, 1)
     }
 
-    fn serve(&mut self, probe: &Probe) -> Sample {
-        let prompt = segments(probe);
+    pub fn serve(&mut self, probe: &Probe) -> Sample {
+        let length = probe.place.asked_tokens.unwrap_or(DOCUMENT_TOKENS);
+        let prompt = segments(probe, length + probe.padding_words);
         let prompt = Prompt::Segments(&prompt);
         let tokens = prompt.tokens();
         self.requests += 1;
@@ -136,8 +137,7 @@ impl Server {
 }
 
 /// A prompt as the simulated cache takes it.
-fn segments(probe: &Probe) -> Vec<Segment> {
-    let length = DOCUMENT_TOKENS + probe.padding_words;
+fn segments(probe: &Probe, length: u64) -> Vec<Segment> {
     let own = probe.place.document.expect("a probe names its document");
     let document = match probe.shares_with {
         Some(with) => {

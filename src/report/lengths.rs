@@ -1,0 +1,209 @@
+//! What pairs at several context lengths show: from which length on a hit pays, in sentences and a table.
+
+use super::data::Data;
+use super::effect::{Contrast, Effect};
+use super::model::{label_column, labelled};
+use super::table::{Cell, Column, Table};
+use super::units;
+use crate::fit::{Curves, Fit, Point};
+use crate::pairs::{Pairs, came_from_cache};
+use crate::sample::Sample;
+use crate::stats::Estimate;
+use crate::stats::curve::Crossing;
+
+/// The pairs of one log at several lengths.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    pub log: usize,
+    lengths: Vec<Measured>,
+    fit: Option<Fit>,
+    not_cold: usize,
+    is_void: bool,
+}
+
+/// One length.
+#[derive(Debug, Clone)]
+struct Measured {
+    point: Point,
+    /// Replays that hit, where the server tells.
+    hits: Option<usize>,
+}
+
+/// Whether a sample belongs to pairs at several lengths.
+pub fn is_of_a_sweep(sample: &Sample) -> bool {
+    sample.place.asked_tokens.is_some()
+}
+
+impl Sweep {
+    /// One for each log that holds such pairs.
+    pub fn all(data: &Data) -> Vec<Sweep> {
+        (0..data.logs.len()).filter_map(|log| Sweep::of(data, log)).collect()
+    }
+
+    fn of(data: &Data, log: usize) -> Option<Sweep> {
+        let mut sweep = Sweep { log, lengths: Vec::new(), fit: None, not_cold: 0, is_void: false };
+        let mut is_one = false;
+        for session in data.logs[log].sessions() {
+            let samples: Vec<Sample> = session.iter().filter_map(|entry| entry.sample.clone()).collect();
+            if !samples.iter().any(is_of_a_sweep) {
+                continue;
+            }
+            is_one = true;
+            let pairs = Pairs::of(&samples);
+            sweep.not_cold += pairs.not_cold.len();
+            sweep.is_void |= pairs.is_cold_refuted();
+            for pair in &pairs.measured {
+                let entry = session.iter().find(|entry| entry.run_index == pair.cold.trial);
+                let (Some(entry), Some(cold), Some(hit)) = (entry, pair.cold.ttft_ns(), pair.other.ttft_ns()) else {
+                    continue;
+                };
+                sweep.add(entry.context_tokens, [cold as f64, hit as f64], came_from_cache(pair.other));
+            }
+        }
+        sweep.lengths.sort_by_key(|measured| measured.point.context_tokens);
+        let points: Vec<Point> = sweep.lengths.iter().map(|measured| measured.point.clone()).collect();
+        sweep.fit = Fit::of(&points);
+        is_one.then_some(sweep)
+    }
+
+    fn add(&mut self, context_tokens: u64, [cold, hit]: [f64; 2], did_hit: Option<bool>) {
+        let is_it = |measured: &Measured| measured.point.context_tokens == context_tokens;
+        let at = self.lengths.iter().position(is_it).unwrap_or_else(|| {
+            let point = Point { context_tokens, cold: Vec::new(), hit: Vec::new() };
+            self.lengths.push(Measured { point, hits: None });
+            self.lengths.len() - 1
+        });
+        let measured = &mut self.lengths[at];
+        measured.point.cold.push(cold);
+        measured.point.hit.push(hit);
+        if let Some(did_hit) = did_hit {
+            *measured.hits.get_or_insert(0) += usize::from(did_hit);
+        }
+    }
+
+    /// The effect at each length, of the pairs that count.
+    pub fn effects(&self) -> Vec<Effect> {
+        let of = |measured: &Measured| {
+            let Contrast { cold, hit, ratio } = Contrast::of(&measured.point.cold, &measured.point.hit)?;
+            Some(Effect { log: self.log, context_tokens: measured.point.context_tokens, cold, hit, ratio })
+        };
+        self.lengths.iter().filter_map(of).collect()
+    }
+
+    /// From which length on a hit pays, and how that is known; where it hurts; the rates.
+    pub fn findings(&self) -> Vec<String> {
+        if self.is_void {
+            let documents = self.not_cold;
+            return vec![format!(
+                "INCONCLUSIVE: cold is not cold. {documents} new documents came out of the cache; restart the server, or \
+                 look for a cache that answers whatever it is asked."
+            )];
+        }
+        let Some(fit) = &self.fit else { return vec!["INCONCLUSIVE: no pair was measured.".into()] };
+        let mut findings = vec![self.pays(fit)];
+        findings.extend(fit.hurts_to.map(|to| {
+            let from = tokens(fit.range.low);
+            match to as f64 > fit.range.low {
+                true => format!("A hit hurts from {from} to {} tokens: it takes longer than cold.", units::count(to)),
+                false => format!("A hit hurts at {from} tokens: it takes longer than cold."),
+            }
+        }));
+        findings.extend(fit.curves.as_ref().map(|curves| rates(curves, fit.range.high)));
+        findings
+    }
+
+    fn pays(&self, fit: &Fit) -> String {
+        let proof = match fit.proved_from {
+            Some(from) => format!("proved from {}", units::count(from)),
+            None => "proved at no length".into(),
+        };
+        let Some(curves) = &fit.curves else {
+            return format!("A hit pays: {proof} tokens; a break-even length takes pairs at four lengths or more.");
+        };
+        let end = |crossing: Crossing| match crossing {
+            Crossing::Below => format!("below {}", tokens(fit.range.low)),
+            Crossing::At(at) => tokens(at),
+            Crossing::Above => format!("above {}", tokens(fit.range.high)),
+        };
+        match curves.break_even {
+            Crossing::Below => {
+                format!("A hit pays at every length measured, from {} tokens on; {proof}.", tokens(fit.range.low))
+            }
+            Crossing::Above => format!("A hit does not pay up to {} tokens; {proof}.", tokens(fit.range.high)),
+            Crossing::At(at) => {
+                let interval =
+                    curves.interval.map(|(low, high)| format!(", 90 % interval {} to {}", end(low), end(high)));
+                format!("A hit pays from {} tokens on{}; {proof}.", tokens(at), interval.unwrap_or_default())
+            }
+        }
+    }
+
+    /// What stays open.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let (hits, replays) = self
+            .lengths
+            .iter()
+            .filter_map(|of| Some((of.hits?, of.point.hit.len())))
+            .fold((0, 0), |(hits, replays), (more, of)| (hits + more, replays + of));
+        if self.lengths.iter().any(|measured| measured.hits.is_none()) {
+            remarks
+                .push("The server does not count cached tokens: that replays hit is known by the clock alone.".into());
+        }
+        if hits < replays {
+            remarks.push(format!(
+                "{hits} of {replays} replays hit: the cache is too small for three documents, stores late, or has several \
+                 replicas; the times of a hit include the misses."
+            ));
+        }
+        if !self.is_void && self.not_cold > 0 {
+            remarks.push("A new document came out of the cache; its pair was measured again.".into());
+        }
+        remarks.push(
+            "Not identified: the effect under load; which tier of the cache answered; an A/A control (ttft verify)."
+                .into(),
+        );
+        remarks
+    }
+}
+
+fn rates(curves: &Curves, longest: f64) -> String {
+    let per_second = |rate: Estimate| {
+        let interval = rate.interval.map(|i| format!(" [{} to {}]", tokens(i.low), tokens(i.high)));
+        format!("{}{} tokens/s", tokens(rate.value), interval.unwrap_or_default())
+    };
+    let known = |rate: Option<Estimate>| rate.map_or("at a rate that could not be seen".into(), per_second);
+    let at_longest = curves
+        .prefill_tokens_per_s_at(longest)
+        .map(|rate| format!(" and, by the fit, {} at {} tokens", tokens(rate), tokens(longest)));
+    format!(
+        "Prefill computes {} at short lengths{}; a hit loads {}.",
+        known(curves.prefill_tokens_per_s),
+        at_longest.unwrap_or_default(),
+        known(curves.load_tokens_per_s)
+    )
+}
+
+fn tokens(n: f64) -> String {
+    units::count(n.round() as u64)
+}
+
+/// A row for each length of each log: how many replays hit.
+pub fn table(data: &Data, sweeps: &[Sweep]) -> Table {
+    let mut columns = vec![
+        Column::number("context_tokens", "tokens"),
+        Column::number("pairs", "pairs"),
+        Column::number("hits", "replays that hit"),
+    ];
+    let row = |measured: &Measured| {
+        vec![
+            Cell::Count(measured.point.context_tokens),
+            Cell::Count(measured.point.cold.len() as u64),
+            Cell::known(measured.hits, |hits| Cell::Count(hits as u64)),
+        ]
+    };
+    let rows = sweeps.iter().flat_map(|sweep| sweep.lengths.iter().map(move |of| (sweep.log, of)));
+    let rows = rows.map(|(log, measured)| labelled(data, log, row(measured))).collect();
+    label_column(data, &mut columns);
+    Table { name: "lengths", title: "Pairs at each length".into(), is_detail: false, columns, rows }
+}

@@ -1,0 +1,112 @@
+//! `ttft sweep --verify` as a user meets it: the break-even length of a simulated disk, an interrupt, a refusal.
+
+use std::collections::BTreeMap;
+
+use super::bench::{Bench, Printed};
+
+/// 10 ms and 20 us a token cold; a hit takes 40 ms before it loads: it pays from 2,000 tokens on.
+const DISK: &str = "instant,base=10ms,per_token=20us,latency=40ms,min_prefix=64,noise=0.02";
+const SWEEP: &str = "sweep --verify --pairs 5 --max_tokens 1 --context_sizes 250,500,1k,2k,4k,8k";
+
+/// The number behind the first `before` in what was printed.
+fn number(printed: &Printed, before: &str) -> u64 {
+    let words = printed.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let rest = words.split_once(before).unwrap_or_else(|| panic!("no {before:?} in {words}")).1;
+    let digits: String = rest.chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(|c| *c != ',').collect();
+    digits.parse().unwrap_or_else(|_| panic!("{before:?} is followed by no number in {words}"))
+}
+
+/// Whole pairs of each size in a log.
+fn pairs(bench: &Bench) -> BTreeMap<u64, usize> {
+    let mut members: BTreeMap<(String, u64, u64), usize> = BTreeMap::new();
+    for row in bench.rows("all_ttft_results.jsonl") {
+        if let (Some(pair), Some(asked), true) =
+            (row["pair"].as_u64(), row["asked_tokens"].as_u64(), row["ttft_seconds"].is_number())
+        {
+            *members.entry((row["session"].to_string(), pair, asked)).or_default() += 1;
+        }
+    }
+    let mut pairs = BTreeMap::new();
+    for ((_, _, asked), _) in members.into_iter().filter(|(_, members)| *members == 2) {
+        *pairs.entry(asked).or_default() += 1;
+    }
+    pairs
+}
+
+fn five_each() -> BTreeMap<u64, usize> {
+    [250, 500, 1_000, 2_000, 4_000, 8_000].map(|asked| (asked, 5)).into()
+}
+
+#[test]
+fn the_break_even_of_a_disk_is_found_and_said_with_its_interval_and_its_proof() {
+    let bench = Bench::new(DISK, &[], 1);
+    let printed = bench.measure(SWEEP);
+    assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
+    let found = number(&printed, "A hit pays from ");
+    assert!((1_300..3_000).contains(&found), "{}", printed.stdout);
+    assert!(printed.says("tokens on, 90 % interval ") && printed.says("proved from "), "{}", printed.stdout);
+    assert!(printed.says("A hit hurts from 2"), "{}", printed.stdout);
+    assert!(printed.says("Prefill computes "), "{}", printed.stdout);
+    assert_eq!(printed.stdout, bench.report(&["all_ttft_results.jsonl"]));
+    assert_eq!(pairs(&bench), five_each());
+    for format in ["markdown", "html"] {
+        let page = bench.report(&["all_ttft_results.jsonl", "--format", format]);
+        assert!(page.contains("A hit pays from"), "{format}");
+    }
+    let figure = bench.report(&["all_ttft_results.jsonl", "--figure", "ttft"]);
+    assert!(figure.contains("break-even") && figure.contains("<path"), "{figure}");
+}
+
+#[test]
+fn an_interrupted_sweep_is_continued_where_it_stopped() {
+    let bench = Bench::new("instant", &[], 1);
+    let cut = bench.measure(&format!("{SWEEP} --budget 60k"));
+    assert!(cut.stderr.contains("--resume goes on from here"), "{}", cut.stderr);
+    let before: usize = pairs(&bench).values().sum();
+    assert!((1..30).contains(&before), "{before}");
+    // What a kill leaves of a line.
+    let log = bench.path("all_ttft_results.jsonl");
+    let mut text = bench.text("all_ttft_results.jsonl");
+    text.push_str(r#"{"run_index":99,"context_"#);
+    std::fs::write(&log, text).unwrap();
+    let resumed = bench.measure(&format!("{SWEEP} --resume"));
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    assert!(resumed.stderr.contains("pairs are there already"), "{}", resumed.stderr);
+    assert_eq!(pairs(&bench), five_each());
+    let requests = bench.requests();
+    let again = bench.measure(&format!("{SWEEP} --resume"));
+    assert_eq!((again.code, bench.requests()), (Some(0), requests), "nothing is left to measure: {}", again.stderr);
+    assert_eq!(again.stdout, resumed.stdout);
+}
+
+#[test]
+fn a_log_of_another_server_model_or_command_is_not_continued() {
+    let bench = Bench::new("instant", &[], 1);
+    let small = "sweep --verify --pairs 1 --context_sizes 100 --resume";
+    assert_eq!(bench.measure(&small.replace(" --resume", "")).code, Some(0));
+    let kept = bench.text("all_ttft_results.jsonl");
+    let model = bench.measure(&format!("{small} --pairs 2 --model another"));
+    assert!(model.stderr.contains("was measured with"), "{}", model.stderr);
+    let prompt = bench.measure(&format!("{small} --pairs 2 --prompt Why"));
+    assert!(prompt.stderr.contains("holds another --prompt"), "{}", prompt.stderr);
+    let other = Bench::new("instant", &[], 2);
+    std::fs::write(other.path("all_ttft_results.jsonl"), &kept).unwrap();
+    let server = other.measure(&format!("{small} --pairs 2"));
+    assert!(server.stderr.contains("was measured with"), "{}", server.stderr);
+    let plain = other.measure("sweep --context_sizes 100,200 --resume");
+    assert!(plain.stderr.contains("was measured with"), "{}", plain.stderr);
+    assert_eq!([model.code, prompt.code, server.code, plain.code], [Some(2); 4]);
+    assert_eq!(bench.text("all_ttft_results.jsonl"), kept, "the log is as it was");
+    let classic = Bench::new("instant", &[], 3);
+    classic.measure("sweep --context_sizes 100");
+    let mixed = classic.measure(small);
+    assert!(mixed.stderr.contains("holds a sweep without --verify"), "{}", mixed.stderr);
+}
+
+#[test]
+fn a_server_that_counts_everything_as_cached_has_no_break_even() {
+    let bench = Bench::new("instant", &["cached_tokens_max"], 1);
+    let printed = bench.measure(SWEEP);
+    assert_eq!(printed.code, Some(4), "{}", printed.stdout);
+    assert!(printed.says("cold is not cold"), "{}", printed.stdout);
+}
