@@ -4,6 +4,7 @@
 
 mod classic;
 pub mod compare;
+pub mod map;
 pub mod parse;
 pub mod report;
 pub mod selftest;
@@ -53,6 +54,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// How far off this client's own times are, and the smallest effect that can be seen from here
     Selftest(selftest::SelftestArgs),
+    /// The anatomy of a KV cache: block size, capacity, tiers, policy, lifetime, sharing, replicas
+    Map(map::MapArgs),
     /// Serve the bundled simulated endpoint until Ctrl-C
     Sim(SimArgs),
     /// Show logs: text, Markdown, CSV, JSON, a page, a picture
@@ -287,7 +290,7 @@ pub enum Generated {
 
 /// The command line's definition, with the dashed spelling of every flag.
 pub fn command() -> clap::Command {
-    with_dashes(Cli::command().mut_subcommand("verify", verify::defaults))
+    with_dashes(Cli::command().mut_subcommand("verify", verify::defaults).mut_subcommand("map", map::defaults))
 }
 
 /// Parses a command line.

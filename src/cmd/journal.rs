@@ -31,6 +31,15 @@ impl Journal {
         Journal { log, judge: Judge::default(), session, conditions: Some(conditions) }
     }
 
+    /// A session that began with `before`; `log` holds these and is appended to.
+    pub fn resumed(log: Log, session: String, before: &[Sample]) -> Journal {
+        let mut judge = Judge::default();
+        for sample in before {
+            judge.judge(sample, sample.prompt_tokens().unwrap_or(0));
+        }
+        Journal { log, judge, session, conditions: None }
+    }
+
     /// The first request is about to go out.
     pub fn begin(&mut self) -> Result<(), LogError> {
         self.log.begin()
@@ -87,6 +96,7 @@ pub fn conditions(command: &str, argv: Vec<String>, opened: &Opened, args: &Endp
         prompts: Vec::new(),
         max_tokens: 0,
         rule: None,
+        map: None,
         selftest: None,
     }
 }

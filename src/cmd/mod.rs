@@ -8,6 +8,7 @@ mod document;
 mod flush;
 mod generate;
 mod journal;
+mod map;
 mod open;
 mod progress_of_pairs;
 mod prompts;
@@ -48,6 +49,7 @@ pub fn main(argv: &[OsString]) -> Exit {
         Some(Command::Prompts(args)) => prompts::run(args, shown),
         Some(Command::Verify(args)) => verify::run(args, shown),
         Some(Command::Selftest(args)) => selftest::run(&args),
+        Some(Command::Map(args)) => map::run(args, shown),
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),

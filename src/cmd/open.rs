@@ -128,6 +128,7 @@ impl Opened {
             name: "ttft".to_owned(),
             chat: args.endpoint == crate::cli::Api::Chat,
             extra: args.extra_body.as_ref().map(|object| object.0.clone()),
+            headers: Vec::new(),
             reuse: args.connection == ConnectionMode::Reuse,
             timeout: args.timeout.0,
             keep_answers: false,

@@ -38,6 +38,15 @@ pub fn run(args: &ReportArgs) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// Prints the report of one log, as a command that measured it ends.
+///
+/// # Errors
+/// A log that cannot be read.
+pub(super) fn print_log(path: &Path, format: Format) -> Result<()> {
+    let data = Data::of(vec![read(&LogArg { label: None, path: path.to_owned() })?]);
+    print(&write(&Report::of(&data), &data, format), format)
+}
+
 /// The format that is asked for, if it suits what is to be written in it.
 fn format_of(args: &ReportArgs) -> Result<Format> {
     let usual = match (&args.figure, args.open) {

@@ -135,6 +135,7 @@ fn perform(endpoint: &Endpoint, stream: u64, requests: u64, interrupt: Interrupt
         name: name(stream),
         chat: true,
         extra: None,
+        headers: Vec::new(),
         reuse: false,
         timeout: Duration::from_secs(10),
         keep_answers: false,
@@ -181,6 +182,7 @@ fn report(rows: &[Row]) -> Report {
             "The clock's grain is {}. The error is the client's TTFT less the server's, as an amount.",
             units::time(grain)
         )],
+        maps: Vec::new(),
         claim: None,
         tables: vec![Table {
             name: "selftest",

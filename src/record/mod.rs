@@ -5,4 +5,6 @@ pub mod log;
 pub mod schema;
 
 pub use log::{Keys, Log, LogError, Logged, Reading};
-pub use schema::{ClassicRow, Conditions, DocumentNote, Flush, Flushed, Line, Row, RuleNote, SCHEMA_VERSION, SelfTest};
+pub use schema::{
+    ClassicRow, Conditions, DocumentNote, Flush, Flushed, Line, MapNote, Row, RuleNote, SCHEMA_VERSION, SelfTest,
+};

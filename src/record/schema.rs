@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Origin;
 use crate::evidence::Evidence;
+use crate::plan::map::Design;
 use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
@@ -93,6 +94,9 @@ pub struct Conditions {
     /// When a session that measures pairs was to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleNote>,
+    /// What a session that maps a cache was to find.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<MapNote>,
     /// The error of this very client as measured before the run; null where it was not.
     pub selftest: Option<SelfTest>,
 }
@@ -115,6 +119,21 @@ pub struct RuleNote {
     pub max_pairs: u64,
     /// The half width of the interval that was asked for: 0.05 is 5 %.
     pub precision: f64,
+}
+
+/// What a session that maps a cache was to find, from which its map is computed again, and what it may be compared with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MapNote {
+    #[serde(flatten)]
+    pub design: Design,
+    /// Bytes of keys and values of a token, by the user's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_bytes_per_token: Option<f64>,
+    /// By the server's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_block_size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_capacity_tokens: Option<u64>,
 }
 
 /// How far off the client's own stamps were, against a server of known truth.

@@ -135,6 +135,7 @@ impl Compared {
             title: format!("ttft: {after} against {before}"),
             findings,
             remarks: reserves.chain([apart.to_string()]).collect(),
+            maps: Vec::new(),
             claim: None,
             tables: vec![self.table(before, after)],
             figures: figures::compared(data),

@@ -8,7 +8,7 @@ use crate::clock::Nanos;
 use crate::evidence::{Evidence, Judge};
 use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
-use crate::record::{Conditions, Line, Logged, Reading};
+use crate::record::{Conditions, Line, Logged, MapNote, Reading};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
 use crate::verdict;
@@ -42,6 +42,8 @@ pub struct Log {
     pub cut: Option<usize>,
     /// When its pairs were to stop; `None` where the log does not say.
     pub rule: Option<Rule>,
+    /// What its sessions were to map, by the session's number.
+    pub maps: Vec<(usize, MapNote)>,
 }
 
 /// One row of a log.
@@ -80,7 +82,7 @@ impl Log {
     fn of(Named { label, path, reading }: Named, rows: &mut usize) -> Log {
         let label = label.unwrap_or_else(|| path.clone());
         let (entries, prompts, conditions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut log = Log { label, path, entries, prompts, conditions, cut: reading.cut, rule: None };
+        let mut log = Log { label, path, entries, prompts, conditions, cut: reading.cut, rule: None, maps: Vec::new() };
         let mut session: Option<Session> = None;
         // Where each prompt of the session stands among the log's.
         let mut places = Vec::new();
@@ -98,6 +100,7 @@ impl Log {
                 places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
                 let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
                 log.rule = log.rule.take().or(rule);
+                log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             }
             let mut entry = Entry::of(logged, next.number, *rows);
             entry.prompt = entry.prompt.and_then(|number| places.get(number).copied());
@@ -208,12 +211,17 @@ impl Entry {
 
     /// Whether it counts: measured, with a time, and not about a document that is shared in part.
     pub fn is_measured(&self) -> bool {
-        self.role == Role::Measure && self.ttft_ns.is_some() && self.shared_percent().is_none()
+        self.role == Role::Measure && self.ttft_ns.is_some() && self.shared_percent().is_none() && !self.is_of_map()
     }
 
     /// How much of the document was a prefix of one sent before, where that share is the question.
     pub fn shared_percent(&self) -> Option<u8> {
         self.sample.as_ref().and_then(|sample| sample.place.shared_percent)
+    }
+
+    /// Whether it was sent to map a cache, which is another question than what a hit saves.
+    fn is_of_map(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.place.stage.is_some())
     }
 
     /// How it failed, if it did.

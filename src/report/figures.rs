@@ -6,17 +6,19 @@ mod ecdf;
 mod ladder;
 mod order;
 mod pairs;
+mod reuse;
 mod tokens;
 mod ttft;
 
 use super::data::{Data, Entry, arm_name, arm_rank};
 use super::fit::Curves;
+use super::map::Mapped;
 use super::units;
 use crate::chart::{Axis, Figure, Law, Mark, Series, Shape};
 use crate::plan::Arm;
 
 /// Every figure that `data` holds, in the order a page shows them.
-pub fn all(data: &Data, curves: &Curves) -> Vec<Figure> {
+pub fn all(data: &Data, curves: &Curves, mapped: &[Mapped]) -> Vec<Figure> {
     let figures = [
         ttft::logarithmic(data, curves),
         ttft::linear(data, curves),
@@ -25,6 +27,7 @@ pub fn all(data: &Data, curves: &Curves) -> Vec<Figure> {
         order::figure(data),
         ladder::figure(data),
         tokens::figure(data),
+        reuse::figure(data, mapped),
     ];
     figures.into_iter().flatten().filter(|figure| !figure.is_empty()).collect()
 }

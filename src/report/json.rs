@@ -19,6 +19,7 @@ pub fn write(report: &Report) -> String {
         "findings": report.findings,
         "remarks": report.remarks,
         "claim": report.claim.map(|claim| claim.to_string()),
+        "maps": report.maps,
         "tables": tables,
         "figures": report.figures.iter().map(|figure| figure.name.as_str()).collect::<Vec<_>>(),
         "conditions": conditions,

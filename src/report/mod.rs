@@ -13,6 +13,7 @@ mod fit;
 pub mod html;
 pub mod json;
 mod lengths;
+mod map;
 pub mod markdown;
 pub mod model;
 mod prompts;

@@ -4,9 +4,11 @@ use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::lengths::{self, Sweep};
+use super::map::Mapped;
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
 use super::{evidence, figures, prompts, shares, units};
+use crate::cachemap::CacheMap;
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
@@ -22,6 +24,8 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What the reader must know beside it.
     pub remarks: Vec<String>,
+    /// The map of each session that mapped a cache, as JSON has it.
+    pub maps: Vec<CacheMap>,
     /// The claim, where the rows are the pairs of one session.
     pub claim: Option<Claim>,
     pub tables: Vec<Table>,
@@ -34,11 +38,13 @@ impl Report {
     /// The report of `data`. Always the same for the same rows.
     pub fn of(data: &Data) -> Report {
         let judged = Judged::all(data);
+        let mapped = Mapped::all(data);
         let sweeps = Sweep::all(data);
         let effects = effects(data, &judged, &sweeps);
         let curves = Curves::of(data);
         let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
+        tables.extend(mapped.iter().map(Mapped::table));
         tables.extend([
             lengths::table(data, &sweeps),
             shares::table(data),
@@ -49,11 +55,12 @@ impl Report {
         ]);
         Report {
             title: title(data),
-            findings: findings(data, &judged, &sweeps, &effects, &curves.break_evens),
-            remarks: remarks(data, &judged, &sweeps, &effects),
+            findings: findings(data, (&judged, &mapped), &sweeps, &effects, &curves.break_evens),
+            remarks: remarks(data, (&judged, &mapped), &sweeps, &effects),
             claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
+            maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
-            figures: figures::all(data, &curves),
+            figures: figures::all(data, &curves, &mapped),
             conditions: data.logs.iter().flat_map(|log| conditions(data, log)).collect(),
         }
     }
@@ -77,7 +84,7 @@ fn effects(data: &Data, judged: &[Judged], sweeps: &[Sweep]) -> Vec<Effect> {
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
 fn findings(
     data: &Data,
-    judged: &[Judged],
+    (judged, mapped): (&[Judged], &[Mapped]),
     sweeps: &[Sweep],
     effects: &[Effect],
     break_evens: &[BreakEven],
@@ -89,6 +96,8 @@ fn findings(
         let swept = sweeps.iter().filter(|sweep| sweep.log == log).flat_map(Sweep::findings);
         findings.extend(swept.map(|sentence| named(data, log, &sentence)));
         findings.extend(verdicts.map(|sentence| named(data, log, &sentence)));
+        let maps = mapped.iter().filter(|mapped| mapped.log == log).flat_map(Mapped::findings);
+        findings.extend(maps.map(|sentence| named(data, log, &sentence)));
         if findings.len() > before {
             continue;
         }
@@ -179,7 +188,7 @@ fn pays_from(found: &BreakEven) -> String {
 /// Below this many samples of an arm no interval of its median exists at 95 %.
 const FEW: usize = 6;
 
-fn remarks(data: &Data, judged: &[Judged], sweeps: &[Sweep], effects: &[Effect]) -> Vec<String> {
+fn remarks(data: &Data, (judged, mapped): (&[Judged], &[Mapped]), sweeps: &[Sweep], effects: &[Effect]) -> Vec<String> {
     let mut remarks = Vec::new();
     for (log, of) in data.logs.iter().enumerate() {
         let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
@@ -188,6 +197,7 @@ fn remarks(data: &Data, judged: &[Judged], sweeps: &[Sweep], effects: &[Effect])
     }
     remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
     remarks.extend(sweeps.iter().flat_map(|sweep| sweep.remarks().into_iter().map(|r| named(data, sweep.log, &r))));
+    remarks.extend(mapped.iter().flat_map(|mapped| mapped.remarks().into_iter().map(|r| named(data, mapped.log, &r))));
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {
         remarks.push(
             "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),

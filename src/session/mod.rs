@@ -45,6 +45,8 @@ pub struct Manner {
     pub chat: bool,
     /// The user's own fields of the body.
     pub extra: Option<serde_json::Map<String, serde_json::Value>>,
+    /// More headers, for one part of a session.
+    pub headers: Vec<(String, String)>,
     /// One connection for all requests.
     pub reuse: bool,
     /// The longest wait for a token.
@@ -135,6 +137,11 @@ impl<'a> Session<'a> {
         self.sample(ask, attempt)
     }
 
+    /// How it sends from now on.
+    pub fn manner_mut(&mut self) -> &mut Manner {
+        &mut self.manner
+    }
+
     /// Notes a change that a command made to suit the server; later samples list it.
     pub fn note_change(&mut self, change: String) {
         self.changes.push(change);
@@ -221,7 +228,8 @@ impl<'a> Session<'a> {
     fn request(&self, body: &[u8]) -> Vec<u8> {
         let target = self.endpoint.base.api(if self.manner.chat { "chat/completions" } else { "completions" });
         let id = format!("{}-{}", self.manner.name, self.trials);
-        let more = [("x-request-id", id.as_str()), ("Accept", "text/event-stream")];
+        let mut more = vec![("x-request-id", id.as_str()), ("Accept", "text/event-stream")];
+        more.extend(self.manner.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let wish = if self.manner.reuse { Wish::KeepAlive } else { Wish::Close };
         self.endpoint.encode(Method::Post, &target, &more, Some(body), wish)
     }

@@ -147,8 +147,12 @@ impl Adapted {
 }
 
 impl Conversation<'_> {
-    pub fn messages(&self) -> [Message; 3] {
-        [
+    /// Without a document there is the prompt alone.
+    pub fn messages(&self) -> Vec<Message> {
+        if self.document.is_empty() {
+            return vec![Message { role: Role::User, content: self.prompt.to_owned() }];
+        }
+        vec![
             Message { role: Role::User, content: self.hand_over() },
             Message { role: Role::Assistant, content: ACKNOWLEDGEMENT.to_owned() },
             Message { role: Role::User, content: self.prompt.to_owned() },
@@ -157,6 +161,9 @@ impl Conversation<'_> {
 
     /// The same for a model without a chat template.
     pub fn text(&self) -> String {
+        if self.document.is_empty() {
+            return self.prompt.to_owned();
+        }
         format!("{}\n\n{}\n", self.hand_over(), self.prompt)
     }
 

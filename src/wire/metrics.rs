@@ -74,6 +74,14 @@ pub fn block_size(page: &str) -> Option<u64> {
     after.split('"').next()?.parse().ok().filter(|&size| size > 0)
 }
 
+/// Tokens that the engine's cache holds, as vLLM's `cache_config_info` tells.
+pub fn capacity_tokens(page: &str) -> Option<u64> {
+    let line = page.lines().find(|line| line.contains("cache_config_info{"))?;
+    let (_, after) = line.split_once("num_gpu_blocks=\"")?;
+    let blocks: u64 = after.split('"').next()?.parse().ok()?;
+    blocks.checked_mul(block_size(page)?)
+}
+
 /// A line's name, without `_total`, and value.
 fn sample(line: &str) -> Option<(&str, f64)> {
     let line = line.trim();

@@ -9,6 +9,7 @@ mod docs;
 mod flush;
 mod help;
 mod hub;
+mod map;
 mod map_virtual;
 mod open;
 mod relay;

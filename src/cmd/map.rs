@@ -1,0 +1,238 @@
+//! `ttft map`: drives the machine that maps a cache against a server, and ends with the map of its log.
+
+mod resume;
+
+use std::time::Duration;
+
+use serde_json::{Map as Object, json};
+
+use super::consent::{self, Cost, Spent};
+use super::journal::{self, Journal};
+use super::open::{self, Opened};
+use super::{advice, report};
+use crate::cachemap::{Map, Probe, Step, Texts};
+use crate::cli::map::{MapArgs, Part, Pin};
+use crate::exit::Exit;
+use crate::plan::map::{Design, Stage};
+use crate::progress::Voice;
+use crate::record::{Log, MapNote};
+use crate::rng::Nonce;
+use crate::sample::Outcome;
+use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
+use crate::wire::body::Conversation;
+use crate::wire::http1::Method;
+use crate::wire::metrics;
+use resume::Before;
+
+/// Tokens that everything but the fill sends at most, beside forty documents.
+const BESIDE_FILL: u64 = 450_000;
+/// Tokens that a fill sends, as a multiple of the capacity that it finds.
+const PER_CAPACITY: f64 = 2.5;
+/// The longest prompt of a map, in tokens, where the model takes more.
+const LONGEST: u64 = 32_768;
+/// Of the model's context, left for the template.
+const TEMPLATE_ROOM: u64 = 256;
+
+pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
+    let voice = Voice::new(&args.session.output);
+    let before = if args.resume { Some(Before::read(&args.out)?) } else { None };
+    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
+    let interrupt = Interrupt::listen()?;
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let given = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let note = before.as_ref().map_or_else(|| note(&args, &opened, given), |before| before.note.clone());
+    let nonce = before.as_ref().map_or(given, |before| before.nonce);
+    let usual = opened.manner(&args.session);
+    voice.warn(
+        "a map fills the cache: prompts of other users are pushed out of it, and their traffic shrinks what is found",
+    );
+    consent::ask(cost(&args, &note), &args.session.pace, &opened.endpoint, voice)?;
+    let mut conditions = journal::conditions("map", argv, &opened, &args.session.endpoint, nonce);
+    conditions.max_tokens = args.session.pace.max_tokens;
+    conditions.map = Some(note.clone());
+    let (map, journal, spent, taken) = match before {
+        None => (Map::new(note.design), Journal::new(log, conditions), Spent::default(), 0),
+        Some(before) => {
+            let (map, taken) = before.map()?;
+            let spent = Spent { prompt_tokens: before.prompt_tokens(), ..Spent::default() };
+            voice.note(&format!("going on after {taken} requests of {}", args.out.display()));
+            (map, Journal::resumed(log.append()?, before.session, &before.samples), spent, taken)
+        }
+    };
+    let mut run = Run {
+        texts: Texts { nonce },
+        session: Session::new(&opened.endpoint, Manner { keep_token_times: false, ..usual.clone() }, interrupt),
+        usual,
+        args: &args,
+        opened: &opened,
+        map,
+        journal,
+        spent,
+        taken,
+        voice,
+    };
+    run.measure()?;
+    run.finish()
+}
+
+/// A run under way.
+struct Run<'a> {
+    args: &'a MapArgs,
+    opened: &'a Opened,
+    voice: Voice,
+    map: Map,
+    texts: Texts,
+    session: Session<'a>,
+    /// How requests are sent that are neither pinned nor of another identity.
+    usual: Manner,
+    journal: Journal,
+    spent: Spent,
+    /// Requests of the log that is gone on with.
+    taken: u64,
+}
+
+impl Run<'_> {
+    fn measure(&mut self) -> anyhow::Result<()> {
+        if self.taken == 0 {
+            self.journal.begin()?;
+        }
+        let mut stage = None;
+        while !self.session.is_interrupted() {
+            match self.map.next() {
+                Step::Done => break,
+                Step::Wait(span) => self.session.pause(Duration::from_nanos(span)),
+                Step::Probe(probe) => {
+                    self.spent.time = Duration::from_nanos(self.session.elapsed());
+                    if let Some(what) = self.spent.is_enough(probe.words(), &self.args.session.pace) {
+                        self.voice.warn(&format!("the budget of {what} is spent; the map ends with bounds"));
+                        break;
+                    }
+                    if stage.replace(probe.stage) != Some(probe.stage) {
+                        let tokens = self.spent.prompt_tokens;
+                        self.voice.note(&format!("{} (after {tokens} tokens)", title(probe.stage)));
+                    }
+                    self.perform(&probe)?;
+                    self.session.pause(self.args.session.pace.gap.0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, probe: &Probe) -> anyhow::Result<()> {
+        let text = self.texts.of(probe);
+        *self.session.manner_mut() = self.manner(probe);
+        let ask = Ask {
+            arm: probe.arm,
+            role: probe.role,
+            place: probe.place(),
+            conversation: Conversation { nonce: None, document: "", prompt: &text },
+            max_tokens: self.args.session.pace.max_tokens,
+        };
+        let mut sample = self.session.perform(&ask, &mut Unwatched);
+        sample.trial += self.taken;
+        self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(probe.words());
+        self.map.observe(&sample);
+        if !sample.outcome.is_ok() && sample.outcome != Outcome::Interrupted {
+            let said = advice::failed(&sample.outcome, &self.opened.models);
+            self.voice.warn(&format!("request {} failed: {said}", sample.trial));
+        }
+        self.journal.write(sample.trial, probe.words(), sample, None)?;
+        Ok(())
+    }
+
+    /// How this probe is sent: the pin, and the identity.
+    fn manner(&self, probe: &Probe) -> Manner {
+        let mut manner = Manner { keep_token_times: false, ..self.usual.clone() };
+        let mut extra = manner.extra.take().unwrap_or_else(Object::new);
+        let token = self.texts.nonce.derive("pin").to_string();
+        match self.args.pin.filter(|_| probe.is_pinned) {
+            None => {}
+            Some(Pin::Connection) => manner.reuse = true,
+            Some(Pin::Header) => manner.headers.push(("x-session-id".to_owned(), token)),
+            Some(Pin::PromptCacheKey) => {
+                extra.insert("prompt_cache_key".to_owned(), json!(token));
+            }
+        }
+        if let Some(identity) = probe.identity.checked_sub(1).and_then(|nth| self.args.identities.get(nth)) {
+            let other = self.texts.nonce.derive(identity.name()).to_string();
+            extra.insert(identity.name().to_owned(), json!(other));
+        }
+        manner.extra = Some(extra).filter(|extra| !extra.is_empty());
+        manner
+    }
+
+    fn finish(self) -> anyhow::Result<Exit> {
+        let path = self.journal.path();
+        report::print_log(path, self.args.format.format())?;
+        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        let found = self.map.found();
+        let has_found = found.block_size.is_known() || found.capacity_tokens.interval.is_some_and(|(low, _)| low > 0.0);
+        Ok(match (self.session.is_interrupted(), has_found || found.replicas.is_known()) {
+            (true, _) => Exit::Interrupted,
+            (_, true) => Exit::Ok,
+            (_, false) => Exit::Inconclusive,
+        })
+    }
+}
+
+/// What the run is to find, and what the server says of itself.
+fn note(args: &MapArgs, opened: &Opened, nonce: Nonce) -> MapNote {
+    let context = opened.context.as_ref().map_or(LONGEST, |context| context.tokens);
+    let most = context.saturating_sub(args.session.pace.max_tokens + TEMPLATE_ROOM).min(LONGEST);
+    let page = opened.endpoint.ask(Method::Get, &opened.endpoint.base.beside("/metrics"), None).ok();
+    let page =
+        page.filter(|answer| answer.status == 200).map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+    let part = |part: &Part| match part {
+        Part::Replicas => Stage::Replicas,
+        Part::Semantics => Stage::Semantics,
+        Part::Block => Stage::Block,
+        Part::Fill => Stage::Fill,
+        Part::Tiers => Stage::Tiers,
+        Part::Delay => Stage::Delay,
+    };
+    MapNote {
+        design: Design {
+            words: args.context_tokens.0.clamp(64, most.max(64)),
+            most_words: most,
+            most_fill_tokens: args.max_fill_tokens.0,
+            seed: args.seed.unwrap_or_else(|| seed_of(nonce)),
+            skip: args.skip.iter().map(part).collect(),
+            ttl_ns: args.ttl.map(|span| span.0.as_nanos() as u64),
+            identities: args.identities.iter().map(|identity| identity.name().to_owned()).collect(),
+            pin: args.pin.map(|pin| pin.name().to_owned()),
+        },
+        kv_bytes_per_token: args.kv_bytes_per_token,
+        said_block_size: page.as_deref().and_then(metrics::block_size),
+        said_capacity_tokens: page.as_deref().and_then(metrics::capacity_tokens),
+    }
+}
+
+/// The nonce decides the lengths too, so that --nonce alone repeats a run.
+fn seed_of(nonce: Nonce) -> u64 {
+    use rand::Rng;
+    nonce.stream("lengths").next_u64()
+}
+
+/// What the map sends at most: the fill of what the server says it holds, else of all that may be filled.
+fn cost(args: &MapArgs, note: &MapNote) -> Cost {
+    let design = &note.design;
+    let capacity = note.said_capacity_tokens.unwrap_or(u64::MAX).min(args.max_fill_tokens.0);
+    let fill = if design.skip.contains(&Stage::Fill) { 0 } else { (PER_CAPACITY * capacity as f64) as u64 };
+    let prompt_tokens = fill + BESIDE_FILL + 40 * design.words;
+    Cost { requests: fill / design.words + 200, prompt_tokens }
+}
+
+fn title(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Opening => "opening: how much quicker is a hit, and is it counted",
+        Stage::Replicas => "replicas: how many servers answer",
+        Stage::Semantics => "semantics: what is a hit",
+        Stage::Block => "block: its size and the shortest prefix",
+        Stage::Fill => "fill: capacity and policy",
+        Stage::Tiers => "tiers: levels over the reuse distance",
+        Stage::Delay => "delay: how soon a stored prompt is found",
+        Stage::Sharing => "sharing: who finds it",
+        Stage::Ttl => "ttl: how long it is kept",
+    }
+}

@@ -1,0 +1,114 @@
+//! `ttft map` as a user meets it: the program against the simulated endpoint, over sockets.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::bench::{Bench, Printed};
+
+/// Prefills quickly, so that a fill takes seconds; what is cached is told.
+const QUICK: &str = "7b,template=20,base=1ms,per_token=2us,quadratic=0ns,decode=0ns,noise=0.03,jitter=0ns";
+const FLAGS: &str = "map --yes --max_fill_tokens 300k";
+
+fn bench(more: &str) -> Bench {
+    Bench::new(&format!("{QUICK},{more}"), &[], 1)
+}
+
+fn properties(bench: &Bench) -> Value {
+    let report: Value = bench.report(&["map.jsonl", "--format", "json"]).parse().expect("JSON");
+    let map = report["maps"][0].clone();
+    let schema = include_str!("../../docs/map.schema.json").parse().expect("JSON");
+    jsonschema::validator_for(&schema)
+        .expect("a schema")
+        .validate(&map)
+        .unwrap_or_else(|error| panic!("{error}: {map}"));
+    map
+}
+
+#[test]
+fn a_hidden_cache_of_60k_tokens_is_mapped_and_its_report_says_the_same() {
+    let bench = bench("capacity=60k,block_size=16");
+    let printed = bench.measure(FLAGS);
+    assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
+    assert!(printed.stderr.contains("prompts of other users are pushed out"), "{}", printed.stderr);
+    assert!(printed.says("The cache holds 60,000 tokens, in blocks of 16; who leaves: LRU."), "{}", printed.stdout);
+    assert_eq!(bench.report(&["map.jsonl"]), printed.stdout);
+    let map = properties(&bench);
+    assert_eq!(map["capacity_tokens"]["value"], 60_000);
+    assert_eq!(map["capacity_tokens"]["interval"][0], 60_000.0);
+    assert_eq!((&map["block_size"]["value"], &map["replicas"]["value"]), (&16.into(), &1.into()));
+    assert_eq!((&map["policy"]["value"], &map["semantics"]["value"]), (&"lru".into(), &"prefix".into()));
+    let rows = bench.rows("map.jsonl");
+    assert_eq!(rows.len(), bench.requests());
+    let figure = bench.ttft(&["report", "map.jsonl", "--figure", "reuse"]);
+    assert!(figure.stdout.starts_with("<svg"), "{}", figure.stderr);
+}
+
+#[test]
+fn a_map_that_was_killed_goes_on_and_pays_for_nothing_twice() {
+    let bench = bench("capacity=30k,block_size=64");
+    let url = bench.sim.base_url();
+    let nonce = "00112233445566778899aabbccddeeff";
+    let args =
+        ["map", "--yes", "--max_fill_tokens", "300k", "--context_tokens", "512", "--nonce", nonce, "--api_base", &url];
+    let mut command = bench.command(&args);
+    let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
+    for _ in 0..12_000 {
+        if bench.requests() >= 150 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    killed.kill().expect("a kill");
+    killed.wait().expect("an end");
+    let before = bench.text("map.jsonl").lines().count();
+    assert!(before > 50, "{before}");
+    let resumed = Printed::of(bench.command(&[&args[..], &["--resume"]].concat()).output().expect("the program"));
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    assert!(resumed.says("29,952 tokens, in blocks of 64"), "{}", resumed.stdout);
+    let rows = bench.rows("map.jsonl");
+    let sessions: std::collections::HashSet<&str> = rows.iter().filter_map(|row| row["session"].as_str()).collect();
+    assert_eq!(sessions.len(), 1);
+    // The kill may have cost the row of a request that was under way.
+    assert!(bench.requests() <= rows.len() + 1, "{} requests, {} rows", bench.requests(), rows.len());
+    assert_eq!(bench.report(&["map.jsonl"]), resumed.stdout);
+}
+
+#[test]
+fn a_budget_ends_with_a_bound() {
+    let bench = bench("capacity=200k,block_size=16");
+    let printed = bench.measure(&format!("{FLAGS} --skip semantics,block,replicas --budget 100k"));
+    assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
+    assert!(printed.stderr.contains("the budget of tokens is spent"), "{}", printed.stderr);
+    assert!(printed.says("The cache holds at least"), "{}", printed.stdout);
+    let map = properties(&bench);
+    assert_eq!(map["capacity_tokens"]["interval"][1], Value::Null);
+}
+
+#[test]
+fn a_large_map_asks_first_and_sends_nothing() {
+    let bench = bench("capacity=600k");
+    let printed = bench.measure("map --price_per_mtok 2");
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+    assert!(printed.stderr.contains("prompt tokens") && printed.stderr.contains("usd"), "{}", printed.stderr);
+    assert_eq!(bench.requests(), 0);
+}
+
+#[test]
+fn without_a_cache_nothing_is_identified() {
+    let bench = bench("hit=off");
+    let printed = bench.measure(FLAGS);
+    assert_eq!(printed.code, Some(4), "{}{}", printed.stdout, printed.stderr);
+    assert!(printed.says("The cache's capacity was not identified."), "{}", printed.stdout);
+}
+
+#[test]
+fn replicas_are_told_and_a_pin_keeps_to_one() {
+    let bench = bench("capacity=30k,block_size=16,replicas=2,routing=header");
+    let alone = bench.measure(&format!("{FLAGS} --context_tokens 512"));
+    assert!(alone.says("keep to one with --pin"), "{}", alone.stdout);
+    let pinned = bench.measure(&format!("{FLAGS} --context_tokens 512 --pin header"));
+    assert!(pinned.says("The cache holds 30,000 tokens, in blocks of 16"), "{}", pinned.stdout);
+    assert_eq!(properties(&bench)["replicas"]["value"], 2);
+}
