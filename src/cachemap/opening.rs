@@ -73,7 +73,7 @@ impl Levels {
     /// The logarithm of `cold/ttft` from which an answer counts as a hit: far enough below cold that a cold one hardly
     /// ever gets there. A hit of the uppermost tier is quicker yet.
     fn clearly_quicker(&self) -> f64 {
-        (3.5 * self.sigma).min(0.5 * (self.cold / self.hit).ln())
+        (3.5 * self.sigma).max(0.2).min(0.5 * (self.cold / self.hit).ln())
     }
 
     /// The share of a document that has to be found for it to count as a hit.

@@ -11,7 +11,7 @@ use super::fill::{Documents, Filled};
 use super::found::{Confidence, Property, Tier};
 use super::lab::{Lab, Stop};
 use crate::plan::map::Stage;
-use crate::stats::robust::median;
+use crate::stats::robust::{median, sigma_within};
 use crate::stats::segment::{self, Segment};
 
 const DISTANCES: usize = 64;
@@ -28,6 +28,8 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
     });
     hits.sort_unstable_by_key(|(distance, _)| *distance);
     let logs: Vec<f64> = hits.iter().map(|(_, log)| *log).collect();
+    // The server may have become less quiet than it was at the opening.
+    let step = step.max(2.5 * sigma_within(&logs, 5).unwrap_or(0.0));
     let levels = segment::segments(&logs, MOST_LEVELS, step);
     if levels.len() <= 1 {
         one(lab, &logs);
@@ -45,7 +47,8 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
         let extra = (level.level.exp() - first) / 1e9;
         tiers.push(Tier {
             reach_tokens: u64::midpoint(low, high) + usual,
-            reach_interval: (low, high + 2 * usual),
+            // A neighbour may have misled the halving, and a document may be found in part.
+            reach_interval: (low.saturating_sub(2 * usual), high + 3 * usual),
             load_tokens_per_s: (nth > 0 && extra > 0.0).then(|| lab.levels.tokens as f64 / extra),
             ttft_ns: level.level.exp() as u64,
         });

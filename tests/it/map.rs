@@ -32,7 +32,7 @@ fn a_hidden_cache_of_60k_tokens_is_mapped_and_its_report_says_the_same() {
     let printed = bench.measure(FLAGS);
     assert_eq!(printed.code, Some(0), "{}{}", printed.stdout, printed.stderr);
     assert!(printed.stderr.contains("prompts of other users are pushed out"), "{}", printed.stderr);
-    assert!(printed.says("The cache holds 60,000 tokens, in blocks of 16; who leaves: LRU."), "{}", printed.stdout);
+    assert!(printed.says("The cache holds 60,000 tokens, in blocks of 16; who leaves: LRU"), "{}", printed.stdout);
     assert_eq!(bench.report(&["map.jsonl"]), printed.stdout);
     let map = properties(&bench);
     assert_eq!(map["capacity_tokens"]["value"], 60_000);
