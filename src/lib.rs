@@ -13,7 +13,7 @@
 //! | 4 | [`tokens`], [`session`], [`evidence`], [`selftest`] | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
 //! | 5 | [`record`]'s log | `record` |
-//! | 6 | [`verify`], [`cachemap`], [`verdict`], [`fit`] | no |
+//! | 6 | [`verify`], [`cachemap`], [`verdict`], [`fit`], [`doctor`] | no |
 //! | 7 | [`report`] | no |
 //! | 8 | [`cmd`] | all of it; the only writer to stdout |
 //!
@@ -25,6 +25,7 @@ pub mod chart;
 pub mod cli;
 pub mod clock;
 pub mod cmd;
+pub mod doctor;
 pub mod document;
 pub mod endpoint;
 pub mod evidence;

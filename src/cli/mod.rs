@@ -4,6 +4,7 @@
 
 mod classic;
 pub mod compare;
+pub mod doctor;
 pub mod map;
 pub mod parse;
 pub mod report;
@@ -62,6 +63,8 @@ pub enum Command {
     Report(report::ReportArgs),
     /// What changed from one log to another, with a gate
     Compare(compare::CompareArgs),
+    /// One page on a server: what it tells, what is missing, and how to switch it on
+    Doctor(doctor::DoctorArgs),
     /// Print a man page or a shell's completions
     Generate(GenerateArgs),
 }
@@ -85,6 +88,9 @@ pub struct RunArgs {
     /// Flush the server's KV cache once, after run 1
     #[arg(short = 'F', long, help_heading = "Run")]
     pub flush_cache: bool,
+    /// How to flush, and flush: ten fillers, the server's reset, or fillers until a document known to be cached is gone
+    #[arg(long, value_name = "HOW", help_heading = "Run")]
+    pub flush: Option<FlushHow>,
     /// Throw-away documents sent first
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub warmup: u64,
@@ -93,6 +99,25 @@ pub struct RunArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub session: SessionArgs,
+}
+
+/// How a cache is flushed. Doc comments on the values would spread every flag's help over three lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum FlushHow {
+    // Ten different fillers
+    Filler,
+    // The server's reset endpoint, believed only when a canary comes back cold
+    Reset,
+    // Fillers until a canary comes back cold, at most 32
+    UntilEvicted,
+}
+
+impl RunArgs {
+    /// How to flush between run 1 and run 2; `None` when nobody asked.
+    pub fn flushes(&self) -> Option<FlushHow> {
+        self.flush.or(self.flush_cache.then_some(FlushHow::Filler)).filter(|_| self.num_following > 0)
+    }
 }
 
 /// What every measuring command takes: the server, the pace, the tokens, the output.

@@ -1,8 +1,11 @@
 //! The seed's flush: ten completions of one token on fillers of 100,000 characters, all different, so that the server's
 //! cache has to make room for them. What it achieved shows in the request after it, and only there.
 
+use super::canary::Canary;
+use super::counters::Meter;
+use crate::cli::FlushHow;
 use crate::document::{CountTokens, Heuristic, filler};
-use crate::endpoint::ContextFrom;
+use crate::endpoint::{ContextFrom, Endpoint, RESETS};
 use crate::plan::{Arm, Role};
 use crate::record::{Flush, Flushed};
 use crate::rng::Nonce;
@@ -10,7 +13,12 @@ use crate::sample::{Place, Sample};
 use crate::session::{Ask, Session, Watch};
 use crate::wire::body::Conversation;
 
+/// The seed's number of fillers.
 const FILLERS: u64 = 10;
+/// The most that are sent until a canary is gone.
+const MOST_FILLERS: u64 = 32;
+/// A canary is looked for after 1, 2, 4, ... fillers.
+const LOOKS: u64 = MOST_FILLERS.ilog2() as u64 + 1;
 const FILLER_CHARS: usize = 100_000;
 /// Every word of a filler has at least four letters and a space.
 const CHARS_PER_WORD: usize = 5;
@@ -18,20 +26,38 @@ const CHARS_PER_WORD: usize = 5;
 /// The fillers of a flush, made before anything is sent.
 #[derive(Debug)]
 pub struct Fillers {
+    how: FlushHow,
     texts: Vec<String>,
+    canaries: Vec<Canary>,
     pub tokens: u64,
 }
 
 impl Fillers {
     /// Makes them, cut to the model's context; where tokens cannot be counted, to a quarter of it.
-    pub fn make(nonce: Nonce, context: Option<&ContextFrom>, counter: &dyn CountTokens) -> anyhow::Result<Fillers> {
+    ///
+    /// # Errors
+    /// A tokenizer that fails.
+    pub fn make(
+        how: FlushHow,
+        nonce: Nonce,
+        document_tokens: u64,
+        context: Option<&ContextFrom>,
+        counter: &dyn CountTokens,
+    ) -> anyhow::Result<Fillers> {
         let is_guess = counter.name() == Heuristic.name();
         let limit = context.map(|context| match is_guess {
             true => context.tokens / 4,
             false => crate::document::tokens_to_send(u64::MAX, Some(context.tokens), 1),
         });
-        let mut fillers = Fillers { texts: Vec::new(), tokens: 0 };
-        for number in 1..=FILLERS {
+        let (count, looks) = match how {
+            FlushHow::Filler => (FILLERS, 0),
+            FlushHow::Reset => (0, 1),
+            FlushHow::UntilEvicted => (MOST_FILLERS, LOOKS),
+        };
+        let canary = |number| Canary::make(nonce, number, document_tokens, counter);
+        let canaries = (1..=looks).map(canary).collect::<anyhow::Result<_>>()?;
+        let mut fillers = Fillers { how, texts: Vec::new(), canaries, tokens: 0 };
+        for number in 1..=count {
             let mut text = filler(nonce, &format!("flush-{number}"), (FILLER_CHARS / CHARS_PER_WORD) as u64);
             text.truncate(FILLER_CHARS);
             let cut = counter.cut(&text, limit.unwrap_or(u64::MAX))?;
@@ -46,11 +72,38 @@ impl Fillers {
         self.texts.len()
     }
 
+    /// What is about to be done, for the console.
+    pub fn announcement(&self) -> String {
+        match self.how {
+            FlushHow::Filler => format!("(flushing the KV\u{2011}cache: {} filler completions)", self.count()),
+            FlushHow::Reset => "(flushing the KV\u{2011}cache: the server's reset, and a canary)".to_owned(),
+            FlushHow::UntilEvicted => {
+                format!("(flushing the KV\u{2011}cache: fillers until a canary is gone, at most {})", self.count())
+            }
+        }
+    }
+
     /// Sends them. The second value is the first failure.
-    pub fn send(&self, session: &mut Session<'_>, watch: &mut dyn Watch) -> (Flush, Option<Sample>) {
-        let mut flush = Flush { requests: 0, failed: 0, filler_tokens: self.tokens, achieved: Flushed::Unknown };
+    pub fn send(
+        &mut self,
+        endpoint: &Endpoint,
+        session: &mut Session<'_>,
+        meter: &mut Option<Meter<'_>>,
+        watch: &mut dyn Watch,
+    ) -> (Flush, Option<Sample>) {
+        let achieved = Flushed::Unknown;
+        let mut flush =
+            Flush { requests: 0, failed: 0, filler_tokens: self.tokens, reset: None, canary: None, achieved };
         let mut failure = None;
-        for text in &self.texts {
+        for canary in &mut self.canaries {
+            canary.put(session, meter);
+        }
+        if self.how == FlushHow::Reset {
+            flush.reset = endpoint.reset().map(|reset| reset.path.to_owned());
+            flush.canary = self.canaries.first().map(|canary| canary.look(session, meter));
+        }
+        let mut canaries = self.canaries.iter();
+        for (text, sent) in self.texts.iter().zip(1_u64..) {
             if session.is_interrupted() {
                 break;
             }
@@ -63,6 +116,22 @@ impl Fillers {
                 flush.failed += 1;
                 failure.get_or_insert(sample);
             }
+            let is_look = self.how == FlushHow::UntilEvicted && sent.is_power_of_two();
+            if let Some(canary) = is_look.then(|| canaries.next()).flatten() {
+                flush.canary = Some(canary.look(session, meter));
+                // Without evidence no filler is ever known to be enough.
+                let enough = if flush.canary == Some(Flushed::Unknown) {
+                    sent >= FILLERS
+                } else {
+                    flush.canary == Some(Flushed::Evicted)
+                };
+                if enough {
+                    break;
+                }
+            }
+        }
+        if self.how == FlushHow::UntilEvicted {
+            flush.filler_tokens = self.tokens * flush.requests / self.count().max(1) as u64;
         }
         (flush, failure)
     }
@@ -87,4 +156,31 @@ pub fn sentence(flush: &Flush) -> String {
         }
         Flushed::Unknown => "flush: unknown (this server shows no evidence)".to_owned(),
     }
+}
+
+/// What a reset or a search for the end of the cache came to, before run 2 shows it; `None` for plain fillers.
+pub fn of_canary(flush: &Flush) -> Option<String> {
+    let (canary, fillers) = (flush.canary?, flush.requests);
+    let left = match canary {
+        Flushed::StillCached { cached_tokens, prompt_tokens } => {
+            format!("a document known to be cached still has {cached_tokens} of {prompt_tokens} tokens there")
+        }
+        Flushed::Evicted => "a document known to be cached came back cold".to_owned(),
+        Flushed::Unknown => "whether it emptied the cache is unknown (this server shows no evidence)".to_owned(),
+    };
+    Some(match (&flush.reset, fillers, canary) {
+        (Some(path), _, Flushed::StillCached { .. }) => format!("reset: {path} answered 200 and reset nothing: {left}"),
+        (Some(path), ..) => format!("reset: {path} answered 200, and {left}"),
+        (None, 0, _) => {
+            let known: Vec<String> = RESETS
+                .iter()
+                .map(|reset| match reset.needs {
+                    Some(needs) => format!("{} (with {needs})", reset.engine),
+                    None => reset.engine.to_owned(),
+                })
+                .collect();
+            format!("reset: no reset endpoint answers; those of {} are known", known.join(", "))
+        }
+        (None, _, _) => format!("until_evicted: after {fillers} fillers, {left}"),
+    })
 }

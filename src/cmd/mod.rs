@@ -1,9 +1,11 @@
 //! The commands, a file each: from arguments to an exit code. Nothing else writes to stdout.
 
 mod advice;
+mod canary;
 mod compare;
 mod consent;
 mod counters;
+mod doctor;
 mod document;
 mod flush;
 mod generate;
@@ -53,6 +55,7 @@ pub fn main(argv: &[OsString]) -> Exit {
         Some(Command::Sim(args)) => sim::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Compare(args)) => compare::run(&args),
+        Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Generate(args)) => generate::run(&args),
     };
     done.unwrap_or_else(|error| {

@@ -1,10 +1,11 @@
 //! `ttft` and `ttft run`: the classic benchmark. One document, sent once and then again.
 
+use super::counters::Meter;
 use super::document::Source;
 use super::flush::{self, Fillers};
 use super::journal::{self, Journal};
 use super::open::{self, Opened, Tokenizing};
-use super::{advice, print};
+use super::{advice, canary, print};
 use crate::cli::RunArgs;
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
 use crate::evidence::Evidence;
@@ -39,16 +40,16 @@ pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     conditions.prompt = Some(args.prompt.clone());
     conditions.max_tokens = args.session.pace.max_tokens;
     say_document(&document, &args, voice);
-    let fillers = match args.flush_cache && args.num_following > 0 {
-        true => Some(Fillers::make(nonce, opened.context.as_ref(), &*counter)?),
-        false => None,
-    };
-    if let Some(fillers) = &fillers {
+    let make = |how| Fillers::make(how, nonce, document.context_tokens, opened.context.as_ref(), &*counter);
+    let fillers = args.flushes().map(make).transpose()?;
+    if let Some(fillers) = fillers.as_ref().filter(|fillers| fillers.count() > 0) {
         say_cost(fillers, &args, voice);
     }
     let session = Session::new(&opened.endpoint, opened.manner(&args.session), interrupt);
     let journal = Journal::new(log, conditions);
-    let mut run = Run { args: &args, opened: &opened, voice, session, journal, document, fillers, failed: false };
+    let meter = Meter::find(&opened.endpoint);
+    let mut run =
+        Run { args: &args, opened: &opened, meter, voice, session, journal, document, fillers, failed: false };
     run.warm_up(nonce, &*counter)?;
     run.measure(&source, nonce, &*counter)?;
     run.finish()
@@ -58,6 +59,7 @@ pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
 struct Run<'a> {
     args: &'a RunArgs,
     opened: &'a Opened,
+    meter: Option<Meter<'a>>,
     voice: Voice,
     session: Session<'a>,
     journal: Journal,
@@ -121,15 +123,20 @@ impl Run<'_> {
 
     /// The fillers between run 1 and run 2, where they are asked for.
     fn flush(&mut self) -> Option<Flush> {
-        let Some(fillers) = &self.fillers else {
+        let Some(fillers) = &mut self.fillers else {
             print("(no KV\u{2011}cache flush requested)\n");
             return None;
         };
         if self.session.is_interrupted() {
             return None;
         }
-        print(&format!("(flushing the KV\u{2011}cache: {} filler completions)\n", fillers.count()));
-        let (flush, failure) = fillers.send(&mut self.session, &mut Spinner::new(self.voice));
+        print(&format!("{}\n", fillers.announcement()));
+        let mut spinner = Spinner::new(self.voice);
+        let (flush, failure) = fillers.send(&self.opened.endpoint, &mut self.session, &mut self.meter, &mut spinner);
+        drop(spinner);
+        if let Some(said) = flush::of_canary(&flush) {
+            self.voice.note(&said);
+        }
         if let Some(failure) = failure {
             let said = advice::failed(&failure.outcome, &self.opened.models);
             self.voice.warn(&format!("{} of {} fillers failed: {said}", flush.failed, flush.requests));
@@ -148,7 +155,7 @@ impl Run<'_> {
         let conversation = Conversation { nonce: None, document, prompt: &self.args.prompt };
         let ask =
             Ask { arm, role, place: Place::default(), conversation, max_tokens: self.args.session.pace.max_tokens };
-        self.session.perform(&ask, &mut Spinner::new(self.voice))
+        canary::metered(&mut self.meter, || self.session.perform(&ask, &mut Spinner::new(self.voice)))
     }
 
     fn record(&mut self, index: u64, sample: Sample, flush: Option<Flush>) -> anyhow::Result<()> {
@@ -250,7 +257,8 @@ fn say_cost(fillers: &Fillers, args: &RunArgs, voice: Voice) {
     let price =
         args.session.pace.price_per_mtok.map(|price| format!(", about {:.2} usd", price * fillers.tokens as f64 / 1e6));
     voice.note(&format!(
-        "the flush sends {} fillers, {} tokens in all{}",
+        "the flush sends {}{} fillers, {} tokens in all{}",
+        if args.flush == Some(crate::cli::FlushHow::UntilEvicted) { "up to " } else { "" },
         fillers.count(),
         fillers.tokens,
         price.unwrap_or_default()

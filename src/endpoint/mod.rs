@@ -2,6 +2,7 @@
 
 mod base;
 mod models;
+mod resets;
 mod secrets;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use base64::Engine as _;
 
 pub use base::{Base, BaseError, proxy};
 pub use models::{ContextFrom, Model};
+pub use resets::{RESETS, Reset};
 pub use secrets::Secrets;
 
 use crate::clock::{Clock, Monotonic};

@@ -153,6 +153,12 @@ pub struct Flush {
     pub failed: u64,
     /// Tokens of all fillers together.
     pub filler_tokens: u64,
+    /// The reset endpoint that answered 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<String>,
+    /// What became of a document that was known to be cached, where one was looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Flushed>,
     #[serde(flatten)]
     pub achieved: Flushed,
 }

@@ -11,7 +11,7 @@ fn a_flush_says_what_it_achieved() {
     for (profile, faults, achieved, said) in [
         ("instant,capacity=20k", &[][..], "evicted", "flush: evicted, run 2 found the document gone"),
         ("instant,capacity=10M", &[], "still_cached", "flush: still cached: "),
-        ("instant,capacity=20k", &["cached_tokens_null"], "unknown", "flush: unknown"),
+        ("instant,capacity=20k", &["cached_tokens_null", "no_metrics"], "unknown", "flush: unknown"),
     ] {
         let bench = Bench::new(profile, faults, 0);
         let printed = bench.measure("-F --num_following 2 --max_ctx_tokens 1000");
@@ -21,7 +21,7 @@ fn a_flush_says_what_it_achieved() {
         let rows = bench.rows("benchmark.jsonl");
         assert_eq!((rows.len(), &rows[1]["flush"]["achieved"]), (3, &Value::from(achieved)));
         assert_eq!(rows[1]["flush"]["requests"], FILLERS);
-        assert!(faults.len() == 1 || cached(&rows[2]) > 900, "run 3 is a hit: {}", rows[2]);
+        assert!(!faults.is_empty() || cached(&rows[2]) > 900, "run 3 is a hit: {}", rows[2]);
         for title in ["=== Run 2: TTFT post\u{2011}flush ===", "=== Run 3: TTFT continued ==="] {
             assert!(printed.stdout.contains(title), "{}", printed.stdout);
         }

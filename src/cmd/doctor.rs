@@ -1,0 +1,74 @@
+//! `ttft doctor`: a new document, the same again, and one page on what was seen.
+
+use super::counters::Meter;
+use super::open::{self, Tokenizing};
+use super::{canary, print};
+use crate::cli::doctor::DoctorArgs;
+use crate::doctor::{self, Engine, Seen};
+use crate::document::{CountTokens, Document, Heuristic};
+use crate::exit::Exit;
+use crate::plan::{Arm, Role};
+use crate::progress::Voice;
+use crate::rng::Nonce;
+use crate::sample::Place;
+use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::wire::body::Conversation;
+
+/// Tokens of the document: more than the 1,024 that some caches ask for.
+const DOCUMENT: u64 = 1_500;
+
+/// The variables that other clients take a proxy from.
+const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// Looks at the server and prints the page.
+///
+/// # Errors
+/// A server that cannot be reached.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
+    let voice = Voice::new(&args.session.output);
+    let interrupt = Interrupt::listen()?;
+    let opened = open::open(&args.session, &interrupt, voice)?;
+    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
+    let (hub, server) = (open::hub(&args.session.endpoint), Tokenizing(&opened.endpoint));
+    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let asked = opened.context.as_ref().map_or(DOCUMENT, |context| DOCUMENT.min(context.tokens / 2));
+    let document = Document::synthetic(nonce, "doctor", asked, &*counter)?;
+    let mut manner = opened.manner(&args.session);
+    manner.reuse = true;
+    let mut session = Session::new(&opened.endpoint, manner, interrupt);
+    let mut meter = Meter::find(&opened.endpoint);
+    let has_counters = meter.is_some();
+    let mut send = |arm| {
+        let conversation = Conversation { nonce: None, document: &document.text, prompt: "Summarize this text" };
+        let max_tokens = args.session.pace.max_tokens;
+        let ask = Ask { arm, role: Role::Measure, place: Place::default(), conversation, max_tokens };
+        canary::metered(&mut meter, || session.perform(&ask, &mut Unwatched))
+    };
+    let (cold, replay) = (send(Arm::Cold), send(Arm::Hit));
+    if session.is_interrupted() {
+        return Ok(Exit::Interrupted);
+    }
+    let source = opened.context.as_ref().map(|context| context.source);
+    let is_ok = cold.outcome.is_ok();
+    let seen = Seen {
+        url: opened.endpoint.base.url(),
+        addresses: opened.endpoint.route.addresses().to_vec(),
+        proxy_variables: PROXIES
+            .iter()
+            .filter(|name| std::env::var_os(name).is_some())
+            .map(ToString::to_string)
+            .collect(),
+        models: opened.models.len(),
+        model: opened.model.clone(),
+        context: opened.context.as_ref().map(|context| (context.tokens, context.source)),
+        engine: Engine::of(opened.server.as_deref(), source),
+        tokenizer: Some(counter.name()).filter(|name| *name != Heuristic.name()),
+        has_counters,
+        document_tokens: document.context_tokens,
+        cold,
+        replay,
+    };
+    let lines: Vec<String> = doctor::page(&seen).iter().map(|line| format!("{line}\n")).collect();
+    print(&opened.endpoint.secrets.hide(&lines.concat()));
+    Ok(if is_ok { Exit::Ok } else { Exit::Inconclusive })
+}

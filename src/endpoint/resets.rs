@@ -1,0 +1,36 @@
+//! The endpoints that are said to empty a cache. What they answer proves nothing: vLLM answered 200 for years without
+//! looking whether a block was freed, and may leave lower tiers as they are.
+
+use super::Endpoint;
+use crate::wire::http1::Method;
+
+/// An endpoint that is said to empty a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reset {
+    pub engine: &'static str,
+    pub path: &'static str,
+    /// What the engine has to be started with.
+    pub needs: Option<&'static str>,
+}
+
+/// Those that are known, in the order they are tried.
+pub const RESETS: [Reset; 3] = [
+    Reset {
+        engine: "vLLM",
+        path: "/reset_prefix_cache?reset_external=true",
+        needs: Some("VLLM_SERVER_DEV_MODE=1 in its environment"),
+    },
+    Reset { engine: "SGLang", path: "/flush_cache", needs: None },
+    Reset { engine: "llama.cpp", path: "/slots/0?action=erase", needs: Some("--slot-save-path") },
+];
+
+impl Endpoint {
+    /// Asks every reset that the server may have; the one that answered 200, if any did.
+    pub fn reset(&self) -> Option<Reset> {
+        let answers = |reset: &Reset| {
+            let answer = self.ask(Method::Post, &self.base.beside(reset.path), Some(b"{}"));
+            answer.is_ok_and(|answer| answer.status == 200)
+        };
+        RESETS.into_iter().find(answers)
+    }
+}
