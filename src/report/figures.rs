@@ -7,6 +7,7 @@ mod ladder;
 mod order;
 mod pairs;
 mod reuse;
+mod shares;
 mod tokens;
 mod ttft;
 
@@ -23,6 +24,7 @@ pub fn all(data: &Data, curves: &Curves, mapped: &[Mapped]) -> Vec<Figure> {
         ttft::logarithmic(data, curves),
         ttft::linear(data, curves),
         pairs::figure(data),
+        shares::figure(data),
         ecdf::figure(data),
         order::figure(data),
         ladder::figure(data),

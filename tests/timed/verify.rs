@@ -57,9 +57,12 @@ fn the_same_documents_twice_are_caught() {
 #[test]
 fn partial_hits_are_measured_share_by_share() {
     let _alone = alone();
-    let told = verify(&quick(&[]), &["--shared", "0,50,100"]);
+    let bench = quick(&[]);
+    let told = verify(&bench, &["--shared", "0,50,100"]);
     assert_eq!(told.code, Some(0), "{}", told.stdout);
     assert!(told.says("TTFT by the share of the document that was seen before"), "{}", told.stdout);
+    let figure = bench.report(&["verify.jsonl", "--figure", "shared_percent"]);
+    assert!(figure.contains("<svg") && figure.contains("100 %"), "{figure}");
 }
 
 #[test]
