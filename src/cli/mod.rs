@@ -5,6 +5,7 @@
 mod classic;
 pub mod compare;
 pub mod doctor;
+pub mod load;
 pub mod map;
 pub mod parse;
 pub mod report;
@@ -53,6 +54,8 @@ pub enum Command {
     Prompts(PromptsArgs),
     /// Does the cache help? Randomised pairs, an interval, a control, and the proof
     Verify(verify::VerifyArgs),
+    /// What the cache is worth under load: arrivals on a schedule, a known share of hits
+    Load(load::LoadArgs),
     /// How far off this client's own times are, and the smallest effect that can be seen from here
     Selftest(selftest::SelftestArgs),
     /// The anatomy of a KV cache: block size, capacity, tiers, policy, lifetime, sharing, replicas
@@ -315,7 +318,8 @@ pub enum Generated {
 
 /// The command line's definition, with the dashed spelling of every flag.
 pub fn command() -> clap::Command {
-    with_dashes(Cli::command().mut_subcommand("verify", verify::defaults).mut_subcommand("map", map::defaults))
+    let command = Cli::command().mut_subcommand("verify", verify::defaults).mut_subcommand("map", map::defaults);
+    with_dashes(command.mut_subcommand("load", load::defaults))
 }
 
 /// Parses a command line.

@@ -19,6 +19,8 @@ const SAME_LENGTH: f64 = 0.05;
 pub struct Judge {
     colds: Vec<Timed>,
     hits: Vec<Timed>,
+    /// The latest end of a request so far.
+    latest_end_ns: Nanos,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,8 @@ impl Judge {
     /// What `sample` found, by its witnesses and by the clock; `None` for a request that failed.
     pub fn judge(&mut self, sample: &Sample, document_tokens: u64) -> Option<Evidence> {
         let mut evidence = Evidence::of(sample, document_tokens)?;
-        if let Some(ttft_ns) = sample.ttft_ns().filter(|_| sample.role == Role::Measure) {
+        let is_alone = self.is_alone(sample);
+        if let Some(ttft_ns) = sample.ttft_ns().filter(|_| is_alone && sample.role == Role::Measure) {
             let this = Timed { document_tokens, ttft_ns };
             self.ask_the_clock(&mut evidence, this);
             match (evidence.found, sample.arm) {
@@ -43,6 +46,13 @@ impl Judge {
             }
         }
         Some(evidence)
+    }
+
+    /// Under load the time of a request is also that of those before it in the queue, and the clock is no witness.
+    fn is_alone(&mut self, sample: &Sample) -> bool {
+        let is_beside = sample.stamps.sent_ns.is_some_and(|sent| sent < self.latest_end_ns);
+        self.latest_end_ns = self.latest_end_ns.max(sample.stamps.end_ns.unwrap_or(0));
+        sample.stamps.due_ns.is_none() && !is_beside
     }
 
     fn ask_the_clock(&self, evidence: &mut Evidence, this: Timed) {

@@ -1,5 +1,6 @@
 //! What is to be measured, decided before anything is sent: options and a seed become trials in a fixed order.
 
+pub mod load;
 pub mod map;
 pub mod prompts;
 

@@ -13,6 +13,7 @@ mod fit;
 pub mod html;
 pub mod json;
 mod lengths;
+pub mod load;
 mod map;
 pub mod markdown;
 pub mod model;

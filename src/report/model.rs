@@ -7,7 +7,7 @@ use super::lengths::{self, Sweep};
 use super::map::Mapped;
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{evidence, figures, prompts, shares, units};
+use super::{evidence, figures, load, prompts, shares, units};
 use crate::cachemap::CacheMap;
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
@@ -42,7 +42,7 @@ impl Report {
         let sweeps = Sweep::all(data);
         let effects = effects(data, &judged, &sweeps);
         let curves = Curves::of(data);
-        let mut tables = vec![prompts::table(data), effect_table(data, &effects)];
+        let mut tables = vec![load::table(data), prompts::table(data), effect_table(data, &effects)];
         tables.extend(judged.iter().map(Judged::table));
         tables.extend(mapped.iter().map(Mapped::table));
         tables.extend([
@@ -206,6 +206,7 @@ fn remarks(data: &Data, (judged, mapped): (&[Judged], &[Mapped]), sweeps: &[Swee
     if effects.iter().any(|effect| effect.cold.samples.min(effect.hit.samples) < FEW) {
         remarks.push("A few requests prove little; ttft verify measures until the interval is known.".into());
     }
+    remarks.extend(load::remarks(data));
     let failed = data.entries().filter(|(_, entry)| entry.failure().is_some()).count();
     if failed > 0 {
         remarks.push(format!(

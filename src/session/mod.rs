@@ -109,11 +109,16 @@ struct Attempt {
 
 impl<'a> Session<'a> {
     pub fn new(endpoint: &'a Endpoint, manner: Manner, interrupt: Interrupt) -> Session<'a> {
+        Session::starting(endpoint, manner, interrupt, Monotonic.now())
+    }
+
+    /// One of several that run side by side, whose stamps all count from `started`.
+    pub fn starting(endpoint: &'a Endpoint, manner: Manner, interrupt: Interrupt, started: Stamp) -> Session<'a> {
         Session {
             endpoint,
             manner,
             interrupt,
-            started: Monotonic.now(),
+            started,
             adapted: Adapted::default(),
             changes: Vec::new(),
             trials: 0,
@@ -121,6 +126,12 @@ impl<'a> Session<'a> {
             open: None,
             news: mpsc::channel(),
         }
+    }
+
+    /// The same under a number that the caller gives, where several sessions share one count of trials.
+    pub fn perform_as(&mut self, trial: u64, ask: &Ask<'_>, watch: &mut dyn Watch) -> Sample {
+        self.trials = trial.saturating_sub(1);
+        self.perform(ask, watch)
     }
 
     /// Performs one request and returns what was measured; a failure is a sample too.

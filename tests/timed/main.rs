@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
+mod load;
 mod prompts;
 #[path = "../it/sim/raw.rs"]
 mod raw;
