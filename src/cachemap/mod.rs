@@ -102,10 +102,13 @@ impl Probe {
     }
 }
 
+/// The stages in their order, as one future that nothing wakes: it goes on when it is asked for its next step.
+type Experiment = Pin<Box<dyn Future<Output = Result<(), Stop>>>>;
+
 /// The machine. Call [`Map::next`], do what it says, tell it with [`Map::observe`], until it is done. To stop early is to
 /// stop calling: [`Map::found`] says at any time what is known.
 pub struct Map {
-    experiment: Option<Pin<Box<dyn Future<Output = Result<(), Stop>>>>>,
+    experiment: Option<Experiment>,
     desk: Rc<RefCell<Desk>>,
 }
 

@@ -144,7 +144,7 @@ impl Run<'_> {
     /// How this probe is sent: the pin, and the identity.
     fn manner(&self, probe: &Probe) -> Manner {
         let mut manner = Manner { keep_token_times: false, ..self.usual.clone() };
-        let mut extra = manner.extra.take().unwrap_or_else(Object::new);
+        let mut extra = manner.extra.take().unwrap_or_default();
         let token = self.texts.nonce.derive("pin").to_string();
         match self.args.pin.filter(|_| probe.is_pinned) {
             None => {}

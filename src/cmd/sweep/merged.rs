@@ -78,21 +78,21 @@ impl Merged {
 /// [`UsageError`].
 pub fn refuse_others(reading: &Reading, path: &Path, opened: &Opened) -> anyhow::Result<()> {
     let (url, model) = (opened.endpoint.base.url(), &opened.model);
-    let conditions = reading.lines.iter().filter_map(|logged| match &logged.line {
+    let mut conditions = reading.lines.iter().filter_map(|logged| match &logged.line {
         Line::Full(row) => row.conditions.as_ref(),
         Line::Classic(_) => None,
     });
-    for other in conditions.filter(|other| other.model != *model || other.endpoint != url) {
-        return Err(UsageError(format!(
+    let other = conditions.find(|other| other.model != *model || other.endpoint != url);
+    other.map_or(Ok(()), |other| {
+        Err(UsageError(format!(
             "--resume: {} was measured with {} at {}, and this is {model} at {url}; name the same server and model, or \
              another --out",
             path.display(),
             other.model,
             other.endpoint
         ))
-        .into());
-    }
-    Ok(())
+        .into())
+    })
 }
 
 fn is_whole(reading: &Reading, requests: u64, model: &str) -> bool {
