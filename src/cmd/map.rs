@@ -4,7 +4,7 @@ mod resume;
 
 use std::time::Duration;
 
-use serde_json::{Map as Object, json};
+use serde_json::json;
 
 use super::consent::{self, Cost, Spent};
 use super::journal::{self, Journal};

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use ttft::clock::{Clock, Monotonic};
+
 use super::bench::{Bench, Printed};
 
 /// Prefills quickly, so that a fill takes seconds; what is cached is told.
@@ -58,7 +60,7 @@ fn a_map_that_was_killed_goes_on_and_pays_for_nothing_twice() {
         if bench.requests() >= 150 {
             break;
         }
-        std::thread::sleep(Duration::from_millis(5));
+        Monotonic.sleep_until(Monotonic.now().after(Duration::from_millis(5)));
     }
     killed.kill().expect("a kill");
     killed.wait().expect("an end");

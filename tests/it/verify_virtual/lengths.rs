@@ -143,7 +143,7 @@ fn every_length_has_its_pairs_in_rounds_of_random_order_and_both_orders_equally_
     // A length may end one round and begin the next.
     assert!(visits.len() >= 15, "{visits:?}");
     assert_ne!(visits[..8], LENGTHS, "the order is by lot");
-    let boundary = |s: &&Sample| s.prompt_tokens().unwrap() % BLOCK_TOKENS == 0;
+    let boundary = |s: &&Sample| s.prompt_tokens().unwrap().is_multiple_of(BLOCK_TOKENS);
     assert_eq!(measured.iter().filter(|s| boundary(s)).count(), 0);
 }
 
