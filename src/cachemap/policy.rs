@@ -200,12 +200,13 @@ mod tests {
     use super::*;
 
     /// What a cache of `capacity` documents of 10 tokens makes of a fill: five documents used again and again, then 40
-    /// new ones, then all of them from the newest.
+    /// new ones with one of the five after every second, then all of them from the newest.
     fn fill(capacity: u64, policy: Policy) -> Vec<Access> {
         let mut cache = Model::new(10 * capacity, policy);
         let mut seen = std::collections::HashSet::new();
         let often = (0..5).cycle().take(15);
-        let order: Vec<usize> = often.chain(5..45).chain((0..45).rev()).collect();
+        let new = (5..45).flat_map(|new| [Some(new), (new % 2 == 0).then_some(new / 2 % 5)]).flatten();
+        let order: Vec<usize> = often.chain(new).chain((0..45).rev()).collect();
         let access = |document| {
             let is_hit = cache.request(document, 10);
             let is_new = seen.insert(document);
