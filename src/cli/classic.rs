@@ -39,9 +39,6 @@ pub struct SweepArgs {
     /// Pairs at each size, with --verify
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000), requires = "verify", help_heading = "Verdict")]
     pub pairs: u64,
-    /// Seed of the order, with --verify; without it the nonce decides
-    #[arg(long, value_name = "N", requires = "verify", help_heading = "Verdict")]
-    pub seed: Option<u64>,
     /// Log of all sizes; the log of each size, ttft_SIZE.jsonl, lies beside it
     #[arg(long, value_name = "LOG", default_value = "all_ttft_results.jsonl", help_heading = "Output")]
     pub out: PathBuf,
@@ -74,9 +71,6 @@ pub struct PromptsArgs {
     /// Pairs of a cold and a hit, for each prompt
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(10..=1_000), help_heading = "Run")]
     pub pairs: u64,
-    /// Seed of the order within pairs; without it the nonce decides
-    #[arg(long, value_name = "N", help_heading = "Run")]
-    pub seed: Option<u64>,
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "prompts.jsonl", help_heading = "Output")]
     pub out: PathBuf,

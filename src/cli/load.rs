@@ -35,9 +35,6 @@ pub struct LoadArgs {
     /// Documents that the hits come back to
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Load")]
     pub hot_documents: u64,
-    /// Seed of arrivals and mix; without it the nonce decides
-    #[arg(long, value_name = "N", help_heading = "Load")]
-    pub seed: Option<u64>,
     /// Tokens of each generated document
     #[arg(long, value_name = "TOKENS", default_value = "2k", help_heading = "Document")]
     pub context_tokens: Tokens,

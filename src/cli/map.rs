@@ -36,9 +36,6 @@ pub struct MapArgs {
     /// Go on where the log ends, with its documents and flags of this part; nothing is paid for twice
     #[arg(long, help_heading = "Map")]
     pub resume: bool,
-    /// Seed of the shared lengths; without it the nonce decides
-    #[arg(long, value_name = "N", help_heading = "Map")]
-    pub seed: Option<u64>,
     /// How the map is written
     #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
     pub format: Written,

@@ -153,6 +153,9 @@ pub struct PaceArgs {
     /// Random number the generated text is made from, to repeat a run; without it a fresh one
     #[arg(long, value_name = "HEX", help_heading = "Run")]
     pub nonce: Option<Nonce>,
+    /// Seed of whatever order and arrivals are random; without it the nonce decides
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    pub seed: Option<u64>,
     /// Stop when so much has been spent: tokens, time, money
     #[arg(long, value_name = "200k,5m,2usd", help_heading = "Run")]
     pub budget: Option<Budget>,

@@ -36,9 +36,6 @@ pub struct VerifyArgs {
     /// Ratio that the cache has to reach: 0 when the interval lies above it, 3 when below, else 4
     #[arg(long, value_name = "RATIO", help_heading = "Verdict")]
     pub expect: Option<Ratio>,
-    /// Seed of the order within pairs; without it the nonce decides
-    #[arg(long, value_name = "N", help_heading = "Verdict")]
-    pub seed: Option<u64>,
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "verify.jsonl", help_heading = "Output")]
     pub out: PathBuf,

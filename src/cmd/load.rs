@@ -63,7 +63,7 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         hits_in_ten: args.hit_share.0,
         hot: args.hot_documents,
         // The nonce decides the order too, so that --nonce alone repeats a run.
-        seed: args.seed.unwrap_or_else(|| nonce.stream("order").next_u64()),
+        seed: args.session.pace.seed.unwrap_or_else(|| nonce.stream("order").next_u64()),
     };
     let primes = if args.hit_share.0 > 0 { design.hot } else { 0 };
     let all = design.requests as u64 + primes;

@@ -196,7 +196,7 @@ fn note(args: &MapArgs, opened: &Opened, nonce: Nonce) -> MapNote {
             words: args.context_tokens.0.clamp(64, most.max(64)),
             most_words: most,
             most_fill_tokens: args.max_fill_tokens.0,
-            seed: args.seed.unwrap_or_else(|| seed_of(nonce)),
+            seed: args.session.pace.seed.unwrap_or_else(|| seed_of(nonce)),
             skip: args.skip.iter().map(part).collect(),
             ttl_ns: args.ttl.map(|span| span.0.as_nanos() as u64),
             identities: args.identities.iter().map(|identity| identity.name().to_owned()).collect(),

@@ -41,7 +41,7 @@ pub fn run(args: PromptsArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.session.pace.max_tokens);
     let document = source.make(nonce, asked, &*counter)?;
     // The nonce decides the order too, so that --nonce alone repeats a run.
-    let seed = args.seed.unwrap_or_else(|| nonce.stream("order").next_u64());
+    let seed = args.session.pace.seed.unwrap_or_else(|| nonce.stream("order").next_u64());
     let questions = questions(prompts.len(), args.pairs, seed);
     let requests = questions.len() as u64;
     let prompt_tokens = requests * document.context_tokens;

@@ -47,7 +47,7 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         shares: args.shared.clone(),
         asks_anew: args.same_document_new_question,
         block_size: meter.as_ref().and_then(|meter| meter.block_size),
-        seed: args.seed.unwrap_or_else(|| seed_of(nonce)),
+        seed: args.session.pace.seed.unwrap_or_else(|| seed_of(nonce)),
     };
     let requests = design.usual_requests() as u64;
     consent::ask(

@@ -45,7 +45,7 @@ pub fn run(args: &SweepArgs, argv: Vec<String>, voice: Voice) -> anyhow::Result<
     let design = Design {
         lengths: sizes.values().map(|size| size.length).collect(),
         block_size: meter.as_ref().and_then(|meter| meter.block_size),
-        seed: args.seed.unwrap_or_else(|| verify::seed_of(nonce)),
+        seed: args.session.pace.seed.unwrap_or_else(|| verify::seed_of(nonce)),
     };
     let mut manner = opened.manner(&args.session);
     manner.keep_token_times = false;
