@@ -167,16 +167,11 @@ async fn pairs(lab: &mut Lab, words: u64, manner: Manner) -> Result<Found, Stop>
     let exact = template.is_some() && !hits.is_empty();
     let cold_spread = deviations(&cold);
     let noise = 1.1 * sigma(&cold_spread).expect("there are pairs");
-    let (cold_log, quickest) = (middle(&cold), hit.iter().map(|s| s.ttft.ln()).fold(f64::INFINITY, f64::min));
-    let quick: Vec<Seen> = hit.iter().filter(|s| s.ttft.ln() < f64::midpoint(cold_log, quickest)).copied().collect();
-    let slow: Vec<Seen> = hit.iter().filter(|s| !quick.contains(s)).copied().collect();
-    let is_quick = slow.len() >= 2
-        && (cold_log - middle(&slow)).abs() < 3.0 * noise
-        && cold_log - middle(&quick) > (4.0 * noise).max(CLEARLY_QUICKER.ln());
-    let hit = match (exact, is_quick) {
+    let cold_log = middle(&cold);
+    let hit = match (exact, quick_among(&hit, cold_log, noise)) {
         (true, _) => hits,
-        (_, true) => quick,
-        _ => hit,
+        (false, Some(quick)) => quick,
+        (false, None) => hit,
     };
     let spread: Vec<f64> = cold_spread.into_iter().chain(deviations(&hit)).collect();
     let levels = Levels {
@@ -196,6 +191,20 @@ async fn pairs(lab: &mut Lab, words: u64, manner: Manner) -> Result<Found, Stop>
     let least = if template.is_some() { CONTRADICTS } else { CLEARLY_QUICKER };
     let gain = (levels.cold / levels.hit).ln();
     Ok(Found { levels, is_cached: exact || gain > least.ln().max(2.0 * noise) })
+}
+
+/// The replays that hit, by the clock, where others missed as with several replicas: these take as long as new documents,
+/// those clearly less. `None` where the replays do not fall apart like that, as without a cache.
+fn quick_among(replays: &[Seen], cold_log: f64, noise: f64) -> Option<Vec<Seen>> {
+    let quickest = replays.iter().map(|s| s.ttft.ln()).fold(f64::INFINITY, f64::min);
+    let limit = f64::midpoint(cold_log, quickest);
+    let (quick, slow): (Vec<Seen>, Vec<Seen>) = replays.iter().copied().partition(|s| s.ttft.ln() < limit);
+    // When no replay is quicker than a new document, none is quick.
+    let falls_apart = !quick.is_empty()
+        && slow.len() >= 2
+        && (cold_log - middle(&slow)).abs() < 3.0 * noise
+        && cold_log - middle(&quick) > (4.0 * noise).max(CLEARLY_QUICKER.ln());
+    falls_apart.then_some(quick)
 }
 
 /// The median of the cached tokens; `None` where an answer does not count.
@@ -219,4 +228,33 @@ fn nothing_cached(lab: &Lab, found: &Found) -> Stop {
         map.capacity_tokens = Property::bound(0.0, Some(found.levels.tokens as f64), "no replay was found again");
     });
     Stop::Worthless(why.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLD_MS: f64 = 10.0;
+
+    fn quick(replays_ms: &[f64]) -> Option<usize> {
+        let seen = |ms: &f64| Seen { ttft: ms * 1e6, cached: None, tokens: 512, sent_ns: 0, end_ns: 0 };
+        let replays: Vec<Seen> = replays_ms.iter().map(seen).collect();
+        quick_among(&replays, (COLD_MS * 1e6).ln(), 0.05).map(|quick| quick.len())
+    }
+
+    #[test]
+    fn replays_that_hit_on_one_replica_of_two_are_told_from_those_that_missed() {
+        assert_eq!(quick(&[2.0, 10.1, 2.1, 9.9, 10.0]), Some(2));
+    }
+
+    #[test]
+    fn where_no_replay_is_quicker_than_a_new_document_none_is_quick() {
+        assert_eq!(quick(&[10.2, 10.3, 10.4]), None);
+        assert_eq!(quick(&[10.0, 10.0, 10.0]), None);
+    }
+
+    #[test]
+    fn replays_that_all_hit_do_not_fall_apart() {
+        assert_eq!(quick(&[2.0, 2.1, 2.2, 2.0]), None);
+    }
 }
