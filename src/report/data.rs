@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::clock::Nanos;
-use crate::evidence::{Evidence, Judge};
+use crate::evidence::{Evidence, Judge, Proof};
 use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
 use crate::record::{Conditions, Line, Logged, MapNote, Reading};
@@ -209,9 +209,22 @@ impl Entry {
         }
     }
 
-    /// Whether it counts: measured, with a time, and not about a document that is shared in part.
+    /// Whether it counts: measured, with a time, not about a document that is shared in part, and no cold that was warm.
     pub fn is_measured(&self) -> bool {
-        self.role == Role::Measure && self.ttft_ns.is_some() && self.shared_percent().is_none() && !self.is_of_map()
+        self.has_time() && !self.is_warm_cold() && self.shared_percent().is_none() && !self.is_of_map()
+    }
+
+    /// Whether it was sent to be cold, and the server counts more than a tenth of its prompt as cached: no time of a
+    /// cold request, and none of a hit that was planned.
+    pub fn is_warm_cold(&self) -> bool {
+        let cached =
+            self.evidence.as_ref().filter(|of| of.proof != Some(Proof::Timing)).and_then(|of| of.cached_tokens);
+        let warm = cached.zip(self.prompt_tokens()).is_some_and(|(cached, prompt)| 10 * cached > prompt);
+        self.arm != Arm::Hit && self.has_time() && self.shared_percent().is_none() && !self.is_of_map() && warm
+    }
+
+    fn has_time(&self) -> bool {
+        self.role == Role::Measure && self.ttft_ns.is_some()
     }
 
     /// How much of the document was a prefix of one sent before, where that share is the question.

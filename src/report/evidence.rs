@@ -3,6 +3,7 @@
 use super::data::{Data, Entry, arm_name, arm_rank};
 use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
+use super::units;
 use crate::evidence::{AgainstTiming, Evidence, Found, Proof};
 use crate::plan::{Arm, Role};
 
@@ -78,6 +79,22 @@ pub fn remarks(data: &Data, log: usize) -> Vec<String> {
         said(|e| e.timing == Some(AgainstTiming::SlowForHit), "counted as a hit, and slow as a cold request"),
     ];
     kinds.into_iter().flatten().collect()
+}
+
+/// Says of the requests that were to be cold and came from the cache that they are left out; `None` without any.
+pub fn warm_colds(data: &Data, log: usize) -> Option<String> {
+    let warm: Vec<&Entry> = data.logs[log].entries.iter().filter(|entry| entry.is_warm_cold()).collect();
+    let first = warm.first()?;
+    let cached = first.evidence.as_ref()?.cached_tokens?;
+    let (which, is) = match warm.len() {
+        1 => (format!("Run {}", first.run_index), "it does not count as cold"),
+        n => (format!("Run {} and {} more", first.run_index, n - 1), "they do not count as cold"),
+    };
+    Some(format!(
+        "{which} found the document in the cache ({} of {} prompt tokens), so {is}.",
+        units::count(cached),
+        units::count(first.prompt_tokens()?)
+    ))
 }
 
 /// The measured rows that were judged.

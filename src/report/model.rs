@@ -101,6 +101,7 @@ fn findings(
         if findings.len() > before {
             continue;
         }
+        findings.extend(evidence::warm_colds(data, log).map(|sentence| named(data, log, &sentence)));
         let mine: Vec<&Effect> = effects.iter().filter(|effect| effect.log == log).collect();
         let sentence = match mine.as_slice() {
             [] => no_effect(data, log),

@@ -114,6 +114,20 @@ fn a_run_without_a_hit_says_that_there_is_nothing_to_compare() {
 }
 
 #[test]
+fn a_cold_request_that_was_warm_counts_neither_as_cold_nor_as_a_hit() {
+    let mut rows = [row(1, 1_000, Arm::Cold, 1.0), row(2, 1_000, Arm::Hit, 1.0)];
+    rows[0].sample.usage = rows[1].sample.usage;
+    let report = Report::of(&only(&rows));
+    assert_eq!(
+        report.findings,
+        [
+            "Run 1 found the document in the cache (992 of 1,020 prompt tokens), so it does not count as cold.",
+            "There is nothing to compare (only hit was measured): median TTFT 40.0 ms over 1 sample."
+        ]
+    );
+}
+
+#[test]
 fn a_run_of_failures_lists_them_by_kind_and_claims_nothing() {
     let refused = |status| Outcome::Rejected { status, message: "slow down".into() };
     let rows = [

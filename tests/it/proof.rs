@@ -12,14 +12,14 @@ fn sim(profile: &str, faults: &[&str]) -> Sim {
     Sim::start(config).unwrap()
 }
 
-/// What stderr said, and the rows.
+/// What stdout and stderr said, and the rows.
 fn run(folder: &Path, sim: &Sim, more: &[&str]) -> (String, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ttft"));
     command.current_dir(folder).args(["--api_base", &sim.base_url(), "--max_ctx_tokens", "1000", "--gap", "0"]);
     let output = command.args(more).output().unwrap();
     let log = std::fs::read_to_string(folder.join("benchmark.jsonl")).unwrap();
     let rows = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    (String::from_utf8(output.stderr).unwrap(), rows)
+    (String::from_utf8([output.stdout, output.stderr].concat()).unwrap(), rows)
 }
 
 #[test]
@@ -96,6 +96,8 @@ fn a_warm_document_and_a_second_run_of_the_same_command_are_not_cold() {
         assert!(!said.contains("not cold"), "{said}");
         let (said, rows) = run(folder.path(), &sim, more);
         assert!(said.contains("run 1 is not cold"), "{said}");
+        assert!(said.contains("Run 1 found the document in the cache"), "{said}");
+        assert!(!said.contains("than cold"), "a warm run is nothing to compare a hit with: {said}");
         assert_eq!(rows[0]["evidence"]["found"], "hit");
     }
 }
