@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 use crate::plan::map::Stage;
 use crate::plan::{Arm, Role};
-use crate::wire::chat::{Timings, Usage};
+use crate::stats::histogram::Histogram;
+use crate::wire::chat::{ServerMetrics, Timings, Usage};
 use crate::wire::metrics::Counters;
 
 /// One request as it went.
@@ -36,10 +37,17 @@ pub struct Sample {
     /// Whether the first token is among them.
     #[serde(default)]
     pub first_token_shared: bool,
+    /// The gaps between token events in nanoseconds, each rounded to ten binary digits; empty where the moments of the
+    /// events themselves are kept.
+    #[serde(default, skip_serializing_if = "Histogram::is_empty")]
+    pub itl_counts: Histogram,
     #[serde(default)]
     pub usage: Option<Usage>,
     #[serde(default)]
     pub timings: Option<Timings>,
+    /// How long the request took inside the server, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_metrics: Option<ServerMetrics>,
     /// What the server's counters moved by around this request, where they were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,

@@ -41,6 +41,9 @@ pub struct LoadArgs {
     /// Question after the document
     #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
     pub prompt: String,
+    /// Keep the moment of every token in the log, not only the gaps' distribution
+    #[arg(long, help_heading = "Output")]
+    pub token_times: bool,
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "load.jsonl", help_heading = "Output")]
     pub out: PathBuf,

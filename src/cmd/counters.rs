@@ -1,8 +1,8 @@
-//! The server's cache counters, read between requests.
+//! The server's cache counters, read between requests, and its own clocks, read before and after many.
 
 use crate::endpoint::Endpoint;
 use crate::wire::http1::Method;
-use crate::wire::metrics::{self, Counters};
+use crate::wire::metrics::{self, Counters, Spans};
 
 /// What the counters have moved by since they were last read. The time between two requests counts too: whoever uses
 /// the server then is company.
@@ -26,6 +26,26 @@ impl<'a> Meter<'a> {
         let now = Counters::parse(&page(self.endpoint)?);
         let before = std::mem::replace(&mut self.last, now);
         now.is_told().then(|| now.since(&before))
+    }
+}
+
+/// How long requests take inside the server, by its own clocks, from one moment on.
+pub struct Clocks<'a> {
+    endpoint: &'a Endpoint,
+    before: Spans,
+}
+
+impl<'a> Clocks<'a> {
+    /// `None` for a server whose `/metrics` does not tell.
+    pub fn find(endpoint: &'a Endpoint) -> Option<Clocks<'a>> {
+        let before = Spans::parse(&page(endpoint)?);
+        before.is_told().then_some(Clocks { endpoint, before })
+    }
+
+    /// What they counted since; `None` when they could not be read.
+    pub fn moved(&self) -> Option<Spans> {
+        let moved = Spans::parse(&page(self.endpoint)?).since(&self.before);
+        moved.is_told().then_some(moved)
     }
 }
 

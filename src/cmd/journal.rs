@@ -9,11 +9,12 @@ use crate::clock::Monotonic;
 use crate::document::Document;
 use crate::evidence::Judge;
 use crate::net::StampSource;
-use crate::record::{Conditions, DocumentNote, Flush, Keys, Log, LogError, Reading, Row, SCHEMA_VERSION};
-use crate::report::data::{Data, Named};
+use crate::record::{Conditions, DocumentNote, Flush, Keys, Log, LogError, Row, Rows, SCHEMA_VERSION};
+use crate::report::data::Data;
 use crate::report::{Report, text};
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
+use crate::wire::metrics::Spans;
 
 /// The log of one session.
 pub struct Journal {
@@ -22,13 +23,15 @@ pub struct Journal {
     session: String,
     /// Until the first row is written.
     conditions: Option<Conditions>,
+    /// Until the next row is written.
+    server_spans: Option<Spans>,
 }
 
 impl Journal {
     pub fn new(log: Log, conditions: Conditions) -> Journal {
         // Any random name will do; it decides nothing.
         let session = Nonce::fresh().to_string()[..16].to_owned();
-        Journal { log, judge: Judge::default(), session, conditions: Some(conditions) }
+        Journal { log, judge: Judge::default(), session, conditions: Some(conditions), server_spans: None }
     }
 
     /// A session that began with `before`; `log` holds these and is appended to.
@@ -37,12 +40,17 @@ impl Journal {
         for sample in before {
             judge.judge(sample, sample.prompt_tokens().unwrap_or(0));
         }
-        Journal { log, judge, session, conditions: None }
+        Journal { log, judge, session, conditions: None, server_spans: None }
     }
 
     /// The first request is about to go out.
     pub fn begin(&mut self) -> Result<(), LogError> {
         self.log.begin()
+    }
+
+    /// The next row is to say what the server's own clocks counted.
+    pub fn note_spans(&mut self, spans: Spans) {
+        self.server_spans = Some(spans);
     }
 
     /// Writes what one request yielded.
@@ -62,6 +70,7 @@ impl Journal {
             evidence: self.judge.judge(&sample, context_tokens),
             sample,
             flush,
+            server_spans: self.server_spans.take(),
             conditions: self.conditions.take(),
         })
     }
@@ -118,10 +127,27 @@ pub fn keys(schema: crate::cli::Schema) -> Keys {
     }
 }
 
-/// Prints the block that `ttft report` prints for the log.
-pub fn print_block(path: &Path) -> Result<(), LogError> {
-    let reading = Reading::open(path)?;
-    let named = Named { label: None, path: path.display().to_string(), reading };
-    print(&text::write(&Report::of(&Data::of(vec![named]))));
+/// More rows under load than this, and a block is made from their figures alone.
+pub const MOST_ROWS: usize = 10_000;
+
+/// Adds the log at `path` to `data`, its rows one by one where there are at most `most` of them.
+///
+/// # Errors
+/// [`LogError`].
+pub fn read_into(data: &mut Data, label: Option<String>, path: &Path, most: usize) -> Result<(), LogError> {
+    let mut rows = Rows::open(path)?;
+    let log = data.add(label, path.display().to_string(), rows.by_ref(), most)?;
+    log.cut = rows.cut();
     Ok(())
+}
+
+/// Prints the block that `ttft report` prints for the log, and hands on what it was made from.
+///
+/// # Errors
+/// [`LogError`].
+pub fn print_block(path: &Path) -> Result<Data, LogError> {
+    let mut data = Data::default();
+    read_into(&mut data, None, path, MOST_ROWS)?;
+    print(&text::write(&Report::of(&data)));
+    Ok(data)
 }

@@ -14,6 +14,7 @@ use anyhow::Context;
 use rand::Rng;
 
 use super::consent::{self, Cost, Spent};
+use super::counters::Clocks;
 use super::journal::{self, Journal};
 use super::open::{self, Opened, Tokenizing};
 use super::{UsageError, advice};
@@ -24,9 +25,8 @@ use crate::exit::Exit;
 use crate::plan::load::{Arrival, Design};
 use crate::plan::{Arm, Role};
 use crate::progress::{Bar, Voice};
-use crate::record::{Log, Reading};
-use crate::report::data::{Data, Named};
-use crate::report::load::Lag;
+use crate::record::Log;
+use crate::report::load::{Lag, Tally};
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
 use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
@@ -73,7 +73,7 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     conditions.prompt = Some(args.prompt.clone());
     conditions.max_tokens = args.session.pace.max_tokens;
     let mut manner = opened.manner(&args.session);
-    manner.keep_token_times = false;
+    manner.keep_token_times = args.token_times;
     let texts = Texts { nonce, words: specimen.text.split(' ').count() as u64, prompt: args.prompt.clone() };
     let crew = Crew {
         opened: &opened,
@@ -246,6 +246,8 @@ struct Book<'a> {
 impl Book<'_> {
     /// The client's processor time as a share of the processors' that it may use.
     fn measure(&mut self, arrivals: &[Arrival], primes: u64) -> anyhow::Result<f64> {
+        let clocks = Clocks::find(&self.crew.opened.endpoint);
+        let mut left = arrivals.len();
         let (began, cpu) = (Monotonic.now(), Monotonic.cpu());
         let (crew, gap, first, next) = (self.crew, self.args.session.pace.gap.0, primes + 1, AtomicUsize::new(0));
         thread::scope(|scope| {
@@ -267,6 +269,12 @@ impl Book<'_> {
             // The last thread to end closes the channel.
             drop(done);
             for sample in samples {
+                left -= 1;
+                if left == 0
+                    && let Some(moved) = clocks.as_ref().and_then(Clocks::moved)
+                {
+                    self.journal.note_spans(moved);
+                }
                 self.take(sample)?;
             }
             pacer.map_or(Ok(()), |pacer| pacer.join().expect("the pacer does not panic"))
@@ -304,7 +312,7 @@ impl Book<'_> {
         let Book { crew, voice, journal, bar, answered, .. } = self;
         drop(bar);
         let path = journal.path();
-        journal::print_block(path)?;
+        let data = journal::print_block(path)?;
         let is_busy = cpu_share > BUSY;
         let busy = format!("the client used {:.0} % of its processors", 100.0 * cpu_share);
         match is_busy {
@@ -314,9 +322,7 @@ impl Book<'_> {
             false => voice.note(&busy),
         }
         voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
-        let data =
-            Data::of(vec![Named { label: None, path: path.display().to_string(), reading: Reading::open(path)? }]);
-        let is_void = is_busy || Lag::of(data.logs[0].entries.iter()).is_some_and(Lag::is_void);
+        let is_void = is_busy || data.logs[0].load.as_ref().and_then(Tally::lag).is_some_and(Lag::is_void);
         Ok(match (crew.interrupt.is_set(), answered > 0 && !is_void) {
             (true, _) => Exit::Interrupted,
             (false, true) => Exit::Ok,

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::UsageError;
+use super::{UsageError, journal};
 use crate::chart::{Figure, png};
 use crate::cli::report::{Format, LogArg, ReportArgs};
 use crate::exit::Exit;
@@ -20,7 +20,13 @@ use crate::report::{Report, csv, html, json, markdown, text};
 /// A log that cannot be read, a figure that the logs do not hold, a file that cannot be written.
 pub fn run(args: &ReportArgs) -> Result<Exit> {
     let format = format_of(args)?;
-    let data = Data::of(args.logs.iter().map(read).collect::<Result<_>>()?);
+    // What shows every row needs all of them, however many they are.
+    let is_whole = args.figure.is_some() || matches!(format, Format::Csv | Format::Html);
+    let most = if is_whole { usize::MAX } else { journal::MOST_ROWS };
+    let mut data = Data::default();
+    for log in &args.logs {
+        journal::read_into(&mut data, log.label.clone(), &log.path, most)?;
+    }
     let report = Report::of(&data);
     let written = match &args.figure {
         Some(name) => draw(figure(&report, name)?, format)?,

@@ -11,6 +11,9 @@ use crate::sample::Sample;
 /// The clock says nothing before so many requests of a kind are known.
 const REFERENCES: usize = 3;
 
+/// So many of a kind are kept to compare with, whatever a run's length.
+const MOST: usize = 1_000;
+
 /// Documents whose lengths differ by no more than this share are compared by time.
 const SAME_LENGTH: f64 = 0.05;
 
@@ -40,8 +43,8 @@ impl Judge {
             match (evidence.found, sample.arm) {
                 // What contradicts itself is no reference for others.
                 _ if evidence.timing.is_some() => {}
-                (Found::Hit, _) => self.hits.push(this),
-                (Found::Cold, _) | (Found::Unknown, Arm::Cold | Arm::Unseen) => self.colds.push(this),
+                (Found::Hit, _) => remember(&mut self.hits, this),
+                (Found::Cold, _) | (Found::Unknown, Arm::Cold | Arm::Unseen) => remember(&mut self.colds, this),
                 _ => {}
             }
         }
@@ -71,6 +74,12 @@ impl Judge {
         if evidence.timing.is_some() && evidence.reported == Reported::Reported {
             evidence.reported = Reported::Contradicted;
         }
+    }
+}
+
+fn remember(known: &mut Vec<Timed>, this: Timed) {
+    if known.len() < MOST {
+        known.push(this);
     }
 }
 

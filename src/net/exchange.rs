@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::reader::Read;
 use crate::clock::Stamp;
+use crate::stats::histogram::Histogram;
 use crate::wire::chat::{self, Delta, ServerError, ServerMetrics, Timings, Usage};
 use crate::wire::http1::{Head, Method, Part, ResponseDecoder};
 use crate::wire::sse;
@@ -48,6 +49,8 @@ pub struct Arrivals {
     pub end: Option<Stamp>,
     /// Every token event, where that was asked for.
     pub chunks: Vec<Stamp>,
+    /// The gaps between token events, in nanoseconds, where their moments are not kept.
+    pub gaps: Histogram,
     pub token_events: u64,
     /// Token events that something followed within the same read: their stamps are upper bounds.
     pub shared_reads: u64,
@@ -87,6 +90,8 @@ impl std::fmt::Display for Ending {
 pub struct Keep {
     pub token_times: bool,
     pub wire: bool,
+    /// The generated text.
+    pub text: bool,
 }
 
 /// The moment of the latest token of a request under way, for whoever waits with a deadline.
@@ -277,11 +282,14 @@ impl Reading<'_> {
             arrivals.first_token = Some(self.at);
             self.first_token = Some(self.events);
         }
+        let gap = arrivals.last_token.and_then(|last| self.at.since(last));
+        match gap.filter(|_| !self.keep.token_times) {
+            Some(gap) => arrivals.gaps.add(gap),
+            None if self.keep.token_times => arrivals.chunks.push(self.at),
+            None => {}
+        }
         arrivals.last_token = Some(self.at);
         arrivals.token_events += 1;
-        if self.keep.token_times {
-            arrivals.chunks.push(self.at);
-        }
         self.tokens += 1;
         self.last_token = self.events;
         self.pulse.beat(self.at);
@@ -290,7 +298,7 @@ impl Reading<'_> {
     fn absorb(&mut self, delta: &Delta<'_>, unterminated: bool) {
         let exchange = &mut *self.exchange;
         for choice in &delta.choices {
-            if exchange.text.len() < KEPT_BYTES {
+            if self.keep.text && exchange.text.len() < KEPT_BYTES {
                 exchange.text.extend([&*choice.reasoning, &*choice.content, &*choice.refusal]);
             }
         }

@@ -4,7 +4,7 @@
 //! out. It is cleared only at that moment too: a wrong flag or a dead server leaves an old log as it was.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -150,38 +150,81 @@ impl Reading {
     /// # Errors
     /// [`LogError`]: no such file, no log, or one of a newer program.
     pub fn open(path: &Path) -> Result<Reading, LogError> {
-        let unreadable = |reason| LogError::Unreadable { path: path.to_owned(), reason };
-        let mut bytes = Vec::new();
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(unreadable)?;
-        Reading::parse(path, &bytes)
+        Rows::open(path)?.whole()
     }
 
-    /// Reads a log's bytes. `path` is for the errors. Empty lines, which concatenation can leave, are passed over.
+    /// Reads a log's bytes. `path` is for the errors.
     ///
     /// # Errors
     /// [`LogError::NoRow`], [`LogError::Newer`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Reading, LogError> {
-        let mut reading = Reading { lines: Vec::new(), cut: None };
-        for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-            let number = index + 1;
-            let text = line.trim_ascii();
+        Rows::new(path, bytes).whole()
+    }
+}
+
+/// The rows of a log one after the other, since a log may be larger than the memory. Empty lines, which concatenation can
+/// leave, are passed over.
+#[derive(Debug)]
+pub struct Rows<R> {
+    path: PathBuf,
+    bytes: R,
+    number: usize,
+    cut: Option<usize>,
+}
+
+impl Rows<BufReader<File>> {
+    /// # Errors
+    /// [`LogError::Unreadable`].
+    pub fn open(path: &Path) -> Result<Rows<BufReader<File>>, LogError> {
+        let unreadable = |reason| LogError::Unreadable { path: path.to_owned(), reason };
+        Ok(Rows::new(path, BufReader::new(File::open(path).map_err(unreadable)?)))
+    }
+}
+
+impl<R: BufRead> Rows<R> {
+    pub fn new(path: &Path, bytes: R) -> Rows<R> {
+        Rows { path: path.to_owned(), bytes, number: 0, cut: None }
+    }
+
+    /// The number of a last line that is cut in the middle; not known before the last row.
+    pub fn cut(&self) -> Option<usize> {
+        self.cut
+    }
+
+    fn whole(mut self) -> Result<Reading, LogError> {
+        let lines = self.by_ref().collect::<Result<_, _>>()?;
+        Ok(Reading { lines, cut: self.cut })
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<R> {
+    type Item = Result<Logged, LogError>;
+
+    fn next(&mut self) -> Option<Result<Logged, LogError>> {
+        let path = || self.path.clone();
+        loop {
+            let mut line = Vec::new();
+            match self.bytes.read_until(b'\n', &mut line) {
+                Ok(0) => return None,
+                Ok(_) => self.number += 1,
+                Err(reason) => return Some(Err(LogError::Unreadable { path: path(), reason })),
+            }
+            let (text, number) = (line.trim_ascii(), self.number);
             if text.is_empty() {
                 continue;
             }
-            let path = || path.to_owned();
-            match line_of(text) {
-                Ok(line) => {
-                    let raw = String::from_utf8_lossy(text).into_owned();
-                    reading.lines.push(Logged { number, raw, line });
+            return match line_of(text) {
+                Ok(of) => Some(Ok(Logged { number, raw: String::from_utf8_lossy(text).into_owned(), line: of })),
+                Err(Unread::Newer(found)) => Some(Err(LogError::Newer { path: path(), line: number, found })),
+                Err(Unread::Broken(_)) if !line.ends_with(b"\n") => {
+                    self.cut = Some(number);
+                    None
                 }
-                Err(Unread::Newer(found)) => return Err(LogError::Newer { path: path(), line: number, found }),
-                Err(Unread::Broken(_)) if !line.ends_with(b"\n") => reading.cut = Some(number),
                 Err(Unread::Broken(reason) | Unread::Foreign(reason)) => {
-                    return Err(LogError::NoRow { path: path(), line: number, reason });
+                    Some(Err(LogError::NoRow { path: path(), line: number, reason }))
                 }
-            }
+            };
         }
-        Ok(reading)
     }
 }
 

@@ -4,7 +4,7 @@
 pub mod log;
 pub mod schema;
 
-pub use log::{Keys, Log, LogError, Logged, Reading};
+pub use log::{Keys, Log, LogError, Logged, Reading, Rows};
 pub use schema::{
     ClassicRow, Conditions, DocumentNote, Flush, Flushed, Line, MapNote, Row, RuleNote, SCHEMA_VERSION, SelfTest,
 };

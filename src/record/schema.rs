@@ -11,6 +11,7 @@ use crate::plan::map::Design;
 use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
+use crate::wire::metrics::Spans;
 
 /// The version of the rows that are written here. It grows when a key changes its meaning or goes; a new key does not
 /// change it.
@@ -37,6 +38,9 @@ pub struct Row {
     /// The flush between the row before and this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flush: Option<Flush>,
+    /// What the server's own clocks counted from the first request under load to this one, where they were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_spans: Option<Spans>,
     /// In the first row of a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conditions: Option<Conditions>,

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::load::Tally;
 use crate::clock::Nanos;
 use crate::evidence::{Evidence, Judge, Proof};
 use crate::plan::prompts::Prompt;
@@ -12,6 +13,7 @@ use crate::record::{Conditions, Line, Logged, MapNote, Reading};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
 use crate::verdict;
+use crate::wire::metrics::Spans;
 
 /// All logs of a report, in the order they were named.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +35,11 @@ pub struct Named {
 pub struct Log {
     pub label: String,
     pub path: String,
+    /// The place of its first row among all rows of all logs, from 0.
+    pub first_row: usize,
+    /// How many it has.
+    pub rows: usize,
+    /// All of them, or none where they are too many.
     pub entries: Vec<Entry>,
     /// The prompts that were compared, of all sessions.
     pub prompts: Vec<Prompt>,
@@ -44,6 +51,8 @@ pub struct Log {
     pub rule: Option<Rule>,
     /// What its sessions were to map, by the session's number.
     pub maps: Vec<(usize, MapNote)>,
+    /// What its requests under load come to, if it has any.
+    pub load: Option<Tally>,
 }
 
 /// One row of a log.
@@ -68,48 +77,110 @@ pub struct Entry {
     pub sample: Option<Sample>,
     /// What it found in the cache; judged again from the rows, so that old logs are judged too.
     pub evidence: Option<Evidence>,
+    /// What the server's own clocks counted up to here, where they were read.
+    pub server_spans: Option<Spans>,
 }
 
 impl Data {
     pub fn of(logs: Vec<Named>) -> Data {
-        let mut rows = 0;
-        Data { logs: logs.into_iter().map(|log| Log::of(log, &mut rows)).collect() }
+        let mut data = Data::default();
+        for Named { label, path, reading } in logs {
+            let rows = reading.lines.into_iter().map(Ok::<_, std::convert::Infallible>);
+            let Ok(log) = data.add(label, path, rows, usize::MAX);
+            log.cut = reading.cut;
+        }
+        data
+    }
+
+    /// Adds a log row by row. Of one with more than `most` rows under load only the figures are kept, not the entries.
+    ///
+    /// # Errors
+    /// The first of `rows`.
+    pub fn add<E>(
+        &mut self,
+        label: Option<String>,
+        path: String,
+        rows: impl Iterator<Item = Result<Logged, E>>,
+        most: usize,
+    ) -> Result<&mut Log, E> {
+        let before = self.logs.last().map_or(0, |log| log.first_row + log.rows);
+        let mut growing = Growing::new(label, path, before, most);
+        for row in rows {
+            growing.take(row?);
+        }
+        self.logs.push(growing.log);
+        Ok(self.logs.last_mut().expect("one was just pushed"))
+    }
+}
+
+/// A log that is being read.
+struct Growing {
+    log: Log,
+    session: Option<Session>,
+    /// Where each prompt of the session stands among the log's.
+    places: Vec<usize>,
+    judge: Judge,
+    is_under_load: bool,
+    most: usize,
+}
+
+impl Growing {
+    fn new(label: Option<String>, path: String, first_row: usize, most: usize) -> Growing {
+        let log = Log {
+            label: label.unwrap_or_else(|| path.clone()),
+            path,
+            first_row,
+            rows: 0,
+            entries: Vec::new(),
+            prompts: Vec::new(),
+            conditions: Vec::new(),
+            cut: None,
+            rule: None,
+            maps: Vec::new(),
+            load: None,
+        };
+        Growing { log, session: None, places: Vec::new(), judge: Judge::default(), is_under_load: false, most }
+    }
+
+    fn take(&mut self, logged: Logged) {
+        let log = &mut self.log;
+        let before = self.session.as_ref().map(|session| session.number);
+        let next = Session::after(self.session.take(), &logged.line);
+        if before != Some(next.number) {
+            self.judge = Judge::default();
+            self.is_under_load = false;
+        }
+        if let Line::Full(row) = &logged.line
+            && let Some(conditions) = &row.conditions
+        {
+            log.conditions.push(texts(conditions));
+            self.places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
+            let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
+            log.rule = log.rule.take().or(rule);
+            log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
+            self.is_under_load = conditions.command == "load";
+        }
+        let mut entry = Entry::of(logged, next.number, log.first_row + log.rows);
+        entry.prompt = entry.prompt.and_then(|number| self.places.get(number).copied());
+        entry.evidence = entry.sample.as_ref().and_then(|sample| self.judge.judge(sample, entry.context_tokens));
+        log.rows += 1;
+        self.session = Some(next);
+        if self.is_under_load {
+            log.load.get_or_insert_default().take(&entry);
+        }
+        if log.rows <= self.most || log.load.is_none() {
+            log.entries.push(entry);
+        } else {
+            // The first of them alone would be a part that looks like the whole.
+            log.entries = Vec::new();
+        }
     }
 }
 
 impl Log {
-    /// `rows` counts the rows of all logs.
-    fn of(Named { label, path, reading }: Named, rows: &mut usize) -> Log {
-        let label = label.unwrap_or_else(|| path.clone());
-        let (entries, prompts, conditions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut log = Log { label, path, entries, prompts, conditions, cut: reading.cut, rule: None, maps: Vec::new() };
-        let mut session: Option<Session> = None;
-        // Where each prompt of the session stands among the log's.
-        let mut places = Vec::new();
-        let mut judge = Judge::default();
-        for logged in reading.lines {
-            let before = session.as_ref().map(|session| session.number);
-            let next = Session::after(session, &logged.line);
-            if before != Some(next.number) {
-                judge = Judge::default();
-            }
-            if let Line::Full(row) = &logged.line
-                && let Some(conditions) = &row.conditions
-            {
-                log.conditions.push(texts(conditions));
-                places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
-                let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
-                log.rule = log.rule.take().or(rule);
-                log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
-            }
-            let mut entry = Entry::of(logged, next.number, *rows);
-            entry.prompt = entry.prompt.and_then(|number| places.get(number).copied());
-            entry.evidence = entry.sample.as_ref().and_then(|sample| judge.judge(sample, entry.context_tokens));
-            log.entries.push(entry);
-            *rows += 1;
-            session = Some(next);
-        }
-        log
+    /// Whether it has more rows under load than are kept one by one.
+    pub fn is_digested(&self) -> bool {
+        self.entries.len() < self.rows
     }
 
     /// The place of `prompt` among the log's, added to them if need be: two sessions that asked the same are one.
@@ -191,6 +262,7 @@ impl Entry {
                 ttft_ns: Some((of.ttft_seconds * 1e9).round() as Nanos),
                 sample: None,
                 evidence: None,
+                server_spans: None,
             },
             Line::Full(of) => Entry {
                 line,
@@ -205,6 +277,7 @@ impl Entry {
                 ttft_ns: of.sample.ttft_ns(),
                 sample: Some(of.sample),
                 evidence: None,
+                server_spans: of.server_spans,
             },
         }
     }

@@ -52,8 +52,10 @@ pub fn row(run_index: u64, context_tokens: u64, arm: Arm, speed: f64) -> Row {
         token_events: 16,
         shared_reads: 0,
         first_token_shared: false,
+        itl_counts: Default::default(),
         usage: Some(usage),
         timings: None,
+        server_metrics: None,
         counters: None,
         finish_reason: Some("length".into()),
         answer: None,
@@ -69,6 +71,7 @@ pub fn row(run_index: u64, context_tokens: u64, arm: Arm, speed: f64) -> Row {
         evidence: Evidence::of(&sample, context_tokens),
         sample,
         flush: None,
+        server_spans: None,
         conditions: None,
     }
 }

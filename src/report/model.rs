@@ -4,10 +4,11 @@ use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
 use super::fit::{BreakEven, Curves, Fit};
 use super::lengths::{self, Sweep};
+use super::load::{self, Load};
 use super::map::Mapped;
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{evidence, figures, load, prompts, shares, units};
+use super::{evidence, figures, prompts, shares, units};
 use crate::cachemap::CacheMap;
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
@@ -42,7 +43,9 @@ impl Report {
         let sweeps = Sweep::all(data);
         let effects = effects(data, &judged, &sweeps);
         let curves = Curves::of(data);
-        let mut tables = vec![load::table(data), prompts::table(data), effect_table(data, &effects)];
+        let loads = Load::all(data);
+        let mut tables = load::tables(data, &loads);
+        tables.extend([prompts::table(data), effect_table(data, &effects)]);
         tables.extend(judged.iter().map(Judged::table));
         tables.extend(mapped.iter().map(Mapped::table));
         tables.extend([
@@ -55,8 +58,8 @@ impl Report {
         ]);
         Report {
             title: title(data),
-            findings: findings(data, (&judged, &mapped), &sweeps, &effects, &curves.break_evens),
-            remarks: remarks(data, (&judged, &mapped), &sweeps, &effects),
+            findings: findings(data, (&judged, &mapped, &loads), &sweeps, &effects, &curves.break_evens),
+            remarks: remarks(data, (&judged, &mapped, &loads), &sweeps, &effects),
             claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
             maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
@@ -84,7 +87,7 @@ fn effects(data: &Data, judged: &[Judged], sweeps: &[Sweep]) -> Vec<Effect> {
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
 fn findings(
     data: &Data,
-    (judged, mapped): (&[Judged], &[Mapped]),
+    (judged, mapped, loads): (&[Judged], &[Mapped], &[Load<'_>]),
     sweeps: &[Sweep],
     effects: &[Effect],
     break_evens: &[BreakEven],
@@ -98,6 +101,8 @@ fn findings(
         findings.extend(verdicts.map(|sentence| named(data, log, &sentence)));
         let maps = mapped.iter().filter(|mapped| mapped.log == log).flat_map(Mapped::findings);
         findings.extend(maps.map(|sentence| named(data, log, &sentence)));
+        let under_load = loads.iter().filter(|load| load.log() == log).flat_map(Load::findings);
+        findings.extend(under_load.map(|sentence| named(data, log, &sentence)));
         if findings.len() > before {
             continue;
         }
@@ -189,7 +194,12 @@ fn pays_from(found: &BreakEven) -> String {
 /// Below this many samples of an arm no interval of its median exists at 95 %.
 const FEW: usize = 6;
 
-fn remarks(data: &Data, (judged, mapped): (&[Judged], &[Mapped]), sweeps: &[Sweep], effects: &[Effect]) -> Vec<String> {
+fn remarks(
+    data: &Data,
+    (judged, mapped, loads): (&[Judged], &[Mapped], &[Load<'_>]),
+    sweeps: &[Sweep],
+    effects: &[Effect],
+) -> Vec<String> {
     let mut remarks = Vec::new();
     for (log, of) in data.logs.iter().enumerate() {
         let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
@@ -207,7 +217,7 @@ fn remarks(data: &Data, (judged, mapped): (&[Judged], &[Mapped]), sweeps: &[Swee
     if effects.iter().any(|effect| effect.cold.samples.min(effect.hit.samples) < FEW) {
         remarks.push("A few requests prove little; ttft verify measures until the interval is known.".into());
     }
-    remarks.extend(load::remarks(data));
+    remarks.extend(loads.iter().flat_map(|load| load.remarks().into_iter().map(|r| named(data, load.log(), &r))));
     let failed = data.entries().filter(|(_, entry)| entry.failure().is_some()).count();
     if failed > 0 {
         remarks.push(format!(

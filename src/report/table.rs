@@ -39,6 +39,8 @@ pub enum Cell {
     /// Nanoseconds; negative where a difference is.
     Time(f64),
     Ratio(f64),
+    /// Any other number, such as a rate.
+    Number(f64),
     /// Ratios from low to high.
     Ratios(f64, f64),
     /// Nanoseconds from low to high.
@@ -79,6 +81,7 @@ impl Cell {
             Cell::Count(n) => units::count(*n),
             Cell::Time(nanos) => units::span(*nanos),
             Cell::Ratio(ratio) => units::ratio(*ratio),
+            Cell::Number(number) => units::number(*number),
             Cell::Ratios(low, high) => format!("{} to {}", units::ratio(*low), units::ratio(*high)),
             Cell::Times(low, high) => format!("{} to {}", units::span(*low), units::span(*high)),
             Cell::Share(share) => units::share(*share),
@@ -91,7 +94,7 @@ impl Cell {
         match self {
             Cell::Words(words) => json!(words),
             Cell::Count(n) => json!(n),
-            Cell::Time(x) | Cell::Ratio(x) | Cell::Share(x) => json!(x),
+            Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => json!(x),
             Cell::Ratios(low, high) | Cell::Times(low, high) => json!([low, high]),
             Cell::Missing => Value::Null,
         }
@@ -102,7 +105,8 @@ impl Cell {
         match self {
             Cell::Words(_) => None,
             Cell::Count(n) => Some(*n as f64),
-            Cell::Time(x) | Cell::Ratio(x) | Cell::Share(x) | Cell::Ratios(x, _) | Cell::Times(x, _) => Some(*x),
+            Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => Some(*x),
+            Cell::Ratios(x, _) | Cell::Times(x, _) => Some(*x),
             // Below everything that was measured, infinities included; JSON and HTML never see it.
             Cell::Missing => Some(f64::MIN),
         }

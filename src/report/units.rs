@@ -54,6 +54,11 @@ pub fn count_tick(value: f64, _largest: f64) -> String {
     }
 }
 
+/// `12.5`, `1,240`.
+pub fn number(number: f64) -> String {
+    if number >= 1e3 { count(number.round() as u64) } else { significant(number) }
+}
+
 /// `5.30x`.
 pub fn ratio(ratio: f64) -> String {
     format!("{}x", significant(ratio))

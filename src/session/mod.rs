@@ -200,7 +200,11 @@ impl<'a> Session<'a> {
             }
         };
         self.flights += 1;
-        let keep = Keep { token_times: self.manner.keep_token_times, wire: self.manner.keep_wire.is_some() };
+        let keep = Keep {
+            token_times: self.manner.keep_token_times,
+            wire: self.manner.keep_wire.is_some(),
+            text: self.manner.keep_answers,
+        };
         let outgoing = Outgoing { flight: self.flights, method: Method::Post, bytes: &request, keep };
         let sent = connection.send(&outgoing, self.news.0.clone());
         watch.sent();
@@ -346,9 +350,11 @@ impl<'a> Session<'a> {
             stamp: arrivals.kernel_stamped.map(|kernel| if kernel { StampKind::Kernel } else { StampKind::Read }),
             token_events: arrivals.token_events,
             shared_reads: arrivals.shared_reads,
+            itl_counts: exchange.arrivals.gaps.clone(),
             first_token_shared: arrivals.first_token_shared,
             usage: exchange.usage,
             timings: exchange.timings,
+            server_metrics: exchange.metrics,
             counters: None,
             finish_reason: exchange.finish_reason.map(|reason| self.endpoint.secrets.hide(&reason)),
             answer: self.manner.keep_answers.then(|| self.endpoint.secrets.hide(&exchange.text)),

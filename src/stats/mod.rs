@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`normal`] | probabilities and quantiles of the normal distribution |
 //! | [`quantile`] | a quantile and the order statistics that bound it |
+//! | [`histogram`] | the same of more values than can be kept, rounded to ten binary digits |
 //! | [`robust`] | median, robust spread, trend |
 //! | [`hodges_lehmann`] | the shift between two series measured side by side, with its interval |
 //! | [`looks`] | how often one may look, at what level, and when to stop |
@@ -16,6 +17,7 @@
 //! | [`segment`] | the levels of a sequence that changes in steps |
 
 pub mod curve;
+pub mod histogram;
 pub mod hodges_lehmann;
 pub mod looks;
 pub mod normal;

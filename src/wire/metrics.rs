@@ -1,4 +1,4 @@
-//! The cache counters of a `/metrics` page, in the Prometheus text format.
+//! The cache counters and the server's own clocks on a `/metrics` page, in the Prometheus text format.
 //!
 //! ```text
 //! page = *( comment | sample )
@@ -31,11 +31,7 @@ const EXTERNAL: [&str; 2] = ["vllm:external_prefix_cache_hits", "lmcache:num_hit
 impl Counters {
     /// Reads a page; whatever is no counter of a cache is passed over.
     pub fn parse(page: &str) -> Counters {
-        let sum = |name: &str| {
-            let values = page.lines().filter_map(sample).filter(|(found, _)| *found == name).map(|(_, value)| value);
-            values.reduce(|sum, value| sum + value).map(|sum| sum as u64)
-        };
-        let first = |names: &[&str]| names.iter().find_map(|name| sum(name));
+        let first = |names: &[&str]| names.iter().find_map(|name| sum(page, name)).map(|sum| sum as u64);
         Counters {
             queried_tokens: first(&QUERIED),
             local_cached_tokens: first(&LOCAL),
@@ -80,6 +76,96 @@ pub fn capacity_tokens(page: &str) -> Option<u64> {
     let (_, after) = line.split_once("num_gpu_blocks=\"")?;
     let blocks: u64 = after.split('"').next()?.parse().ok()?;
     blocks.checked_mul(block_size(page)?)
+}
+
+/// How long requests took inside the server, by its own clocks: totals since it started or, as a difference, between two
+/// pages. A total over requests has a mean and no quantile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spans {
+    /// From the arrival until the first computation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Span>,
+    /// From there to the first token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefill: Option<Span>,
+    /// From the arrival to the first token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttft: Option<Span>,
+}
+
+/// The sum and the count of a histogram.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    pub sum_ns: u64,
+    pub requests: u64,
+}
+
+/// Names of histograms in seconds, the first that a page has counts: vLLM, SGLang, TGI.
+const QUEUE: [&str; 3] = ["vllm:request_queue_time_seconds", "sglang:queue_time_seconds", "tgi_request_queue_duration"];
+const PREFILL: [&str; 1] = ["vllm:request_prefill_time_seconds"];
+const FIRST: [&str; 2] = ["vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds"];
+
+impl Spans {
+    /// Reads a page; whatever is no such histogram is passed over.
+    pub fn parse(page: &str) -> Spans {
+        let span = |name: &str| {
+            let (seconds, requests) = (sum(page, &format!("{name}_sum"))?, sum(page, &format!("{name}_count"))?);
+            Some(Span { sum_ns: (seconds * 1e9) as u64, requests: requests as u64 })
+        };
+        let first = |names: &[&str]| names.iter().find_map(|name| span(name));
+        Spans { queue: first(&QUEUE), prefill: first(&PREFILL), ttft: first(&FIRST) }
+    }
+
+    /// What was counted since `before`. A histogram that went backwards was reset, and says nothing.
+    pub fn since(&self, before: &Spans) -> Spans {
+        let since = |now: Option<Span>, then: Option<Span>| {
+            let (now, then) = (now?, then?);
+            Some(Span {
+                sum_ns: now.sum_ns.checked_sub(then.sum_ns)?,
+                requests: now.requests.checked_sub(then.requests)?,
+            })
+        };
+        Spans {
+            queue: since(self.queue, before.queue),
+            prefill: since(self.prefill, before.prefill),
+            ttft: since(self.ttft, before.ttft),
+        }
+    }
+
+    /// Both together.
+    pub fn and(&self, other: &Spans) -> Spans {
+        let and = |one: Option<Span>, other: Option<Span>| {
+            let both = |one: Span, other: Span| Span {
+                sum_ns: one.sum_ns + other.sum_ns,
+                requests: one.requests + other.requests,
+            };
+            one.zip(other).map(|(one, other)| both(one, other)).or(one).or(other)
+        };
+        Spans {
+            queue: and(self.queue, other.queue),
+            prefill: and(self.prefill, other.prefill),
+            ttft: and(self.ttft, other.ttft),
+        }
+    }
+
+    /// Whether there is anything to go by.
+    pub fn is_told(&self) -> bool {
+        *self != Spans::default()
+    }
+}
+
+impl Span {
+    /// In nanoseconds; `None` over no request.
+    pub fn mean(self) -> Option<f64> {
+        (self.requests > 0).then(|| self.sum_ns as f64 / self.requests as f64)
+    }
+}
+
+/// The values of a name on a page, over all its labels.
+fn sum(page: &str, name: &str) -> Option<f64> {
+    let values = page.lines().filter_map(sample).filter(|(found, _)| *found == name).map(|(_, value)| value);
+    values.reduce(|sum, value| sum + value)
 }
 
 /// A line's name, without `_total`, and value.
@@ -131,6 +217,24 @@ vllm:prompt_tokens_total 7
         {
             assert!(!Counters::parse(page).is_told(), "{page}");
         }
+    }
+
+    #[test]
+    fn the_servers_clocks_are_differences_of_sums_and_counts() {
+        let page = |sum: &str, count| {
+            format!(
+                "vllm:request_queue_time_seconds_bucket{{le=\"0.3\"}} 4\n\
+                 vllm:request_queue_time_seconds_sum{{engine=\"0\"}} {sum}\n\
+                 vllm:request_queue_time_seconds_count{{engine=\"0\"}} {count}\n"
+            )
+        };
+        let (before, after) = (Spans::parse(&page("1.5", 3)), Spans::parse(&page("2.25", 6)));
+        let moved = after.since(&before);
+        assert_eq!(moved.queue, Some(Span { sum_ns: 750_000_000, requests: 3 }));
+        assert_eq!(moved.queue.unwrap().mean(), Some(250_000_000.0));
+        assert_eq!((moved.prefill, moved.ttft), (None, None));
+        assert_eq!(before.since(&after).queue, None, "a restarted server");
+        assert!(!Spans::parse("# nothing").is_told() && !Spans::parse(PAGE).is_told());
     }
 
     #[test]

@@ -126,12 +126,14 @@ impl Server {
             token_events: 1,
             shared_reads: 0,
             first_token_shared: false,
+            itl_counts: Default::default(),
             usage: Some(Usage {
                 prompt_tokens: Some(tokens),
                 cached_tokens: self.setting.counts.then_some(found.total()),
                 ..Usage::default()
             }),
             timings: None,
+            server_metrics: None,
             counters: None,
             finish_reason: None,
             answer: None,

@@ -121,8 +121,10 @@ impl Server {
             token_events: 1,
             shared_reads: 0,
             first_token_shared: false,
+            itl_counts: Default::default(),
             usage: Some(Usage { prompt_tokens: Some(tokens), cached_tokens, ..Usage::default() }),
             timings: None,
+            server_metrics: None,
             counters: self.counters.map(|foreign| Counters {
                 queried_tokens: Some(tokens + foreign),
                 local_cached_tokens: Some(found.total()),
