@@ -1,13 +1,65 @@
-//! The flags of `ttft sweep` and `ttft prompts`: the classic run at several sizes, and with several questions.
+//! The flags of the classic benchmark: `ttft run`, the same at several sizes (`ttft sweep`) and with several questions
+//! (`ttft prompts`).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::SessionArgs;
 use super::parse::Tokens;
 use super::sizes::Sizes;
+
+/// The classic benchmark.
+#[derive(Debug, Args)]
+#[command(rename_all = "snake_case", args_override_self = true)]
+pub struct RunArgs {
+    /// Document before the prompt: a file; without a path ffmpeg.txt; absent, synthetic text
+    #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
+    pub context_file: Option<Option<OsString>>,
+    /// Most tokens of document, after truncation
+    #[arg(long, value_name = "TOKENS", default_value = "131072", help_heading = "Document")]
+    pub max_ctx_tokens: Tokens,
+    /// Question after the document
+    #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
+    pub prompt: String,
+    /// Requests after the baseline
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Run")]
+    pub num_following: u64,
+    /// Flush the server's KV cache once, after run 1
+    #[arg(short = 'F', long, help_heading = "Run")]
+    pub flush_cache: bool,
+    /// How to flush, and flush: ten fillers, the server's reset, or fillers until a document known to be cached is gone
+    #[arg(long, value_name = "HOW", help_heading = "Run")]
+    pub flush: Option<FlushHow>,
+    /// Throw-away documents sent first
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
+    pub warmup: u64,
+    /// Log, one line of JSON per request; cleared when the first request goes out
+    #[arg(long, value_name = "LOG", default_value = "benchmark.jsonl", help_heading = "Output")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub session: SessionArgs,
+}
+
+/// How a cache is flushed. Doc comments on the values would spread every flag's help over three lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum FlushHow {
+    // Ten different fillers
+    Filler,
+    // The server's reset endpoint, believed only when a canary comes back cold
+    Reset,
+    // Fillers until a canary comes back cold, at most 32
+    UntilEvicted,
+}
+
+impl RunArgs {
+    /// How to flush between run 1 and run 2; `None` when nobody asked.
+    pub fn flushes(&self) -> Option<FlushHow> {
+        self.flush.or(self.flush_cache.then_some(FlushHow::Filler)).filter(|_| self.num_following > 0)
+    }
+}
 
 /// The classic benchmark at several document sizes.
 #[derive(Debug, Args)]

@@ -10,19 +10,22 @@ pub mod map;
 pub mod parse;
 pub mod report;
 pub mod selftest;
+mod session;
+mod shown;
+mod sim;
 pub mod sizes;
 pub mod verify;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use parse::{ApiKey, Budget, Header, Object, Span, Tokens};
-
-pub use classic::{PromptsArgs, SweepArgs};
-
-use crate::rng::Nonce;
+pub use classic::{FlushHow, PromptsArgs, RunArgs, SweepArgs};
+pub use session::{
+    Api, Color, ConnectionMode, EndpointArgs, OutputArgs, PaceArgs, Schema, SessionArgs, Stamps, TokenArgs,
+};
+pub use shown::shown;
+pub use sim::SimArgs;
 
 /// Measures time to first token, cold and on a cache hit, of any server that speaks the OpenAI API.
 #[derive(Debug, Parser)]
@@ -72,237 +75,6 @@ pub enum Command {
     Generate(GenerateArgs),
 }
 
-/// The classic benchmark.
-#[derive(Debug, Args)]
-#[command(rename_all = "snake_case", args_override_self = true)]
-pub struct RunArgs {
-    /// Document before the prompt: a file; without a path ffmpeg.txt; absent, synthetic text
-    #[arg(short = 'C', long, value_name = "PATH", num_args = 0..=1, help_heading = "Document")]
-    pub context_file: Option<Option<OsString>>,
-    /// Most tokens of document, after truncation
-    #[arg(long, value_name = "TOKENS", default_value = "131072", help_heading = "Document")]
-    pub max_ctx_tokens: Tokens,
-    /// Question after the document
-    #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
-    pub prompt: String,
-    /// Requests after the baseline
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Run")]
-    pub num_following: u64,
-    /// Flush the server's KV cache once, after run 1
-    #[arg(short = 'F', long, help_heading = "Run")]
-    pub flush_cache: bool,
-    /// How to flush, and flush: ten fillers, the server's reset, or fillers until a document known to be cached is gone
-    #[arg(long, value_name = "HOW", help_heading = "Run")]
-    pub flush: Option<FlushHow>,
-    /// Throw-away documents sent first
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
-    pub warmup: u64,
-    /// Log, one line of JSON per request; cleared when the first request goes out
-    #[arg(long, value_name = "LOG", default_value = "benchmark.jsonl", help_heading = "Output")]
-    pub out: PathBuf,
-    #[command(flatten)]
-    pub session: SessionArgs,
-}
-
-/// How a cache is flushed. Doc comments on the values would spread every flag's help over three lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum FlushHow {
-    // Ten different fillers
-    Filler,
-    // The server's reset endpoint, believed only when a canary comes back cold
-    Reset,
-    // Fillers until a canary comes back cold, at most 32
-    UntilEvicted,
-}
-
-impl RunArgs {
-    /// How to flush between run 1 and run 2; `None` when nobody asked.
-    pub fn flushes(&self) -> Option<FlushHow> {
-        self.flush.or(self.flush_cache.then_some(FlushHow::Filler)).filter(|_| self.num_following > 0)
-    }
-}
-
-/// What every measuring command takes: the server, the pace, the tokens, the output.
-#[derive(Debug, Clone, Args)]
-#[command(rename_all = "snake_case")]
-pub struct SessionArgs {
-    /// Port on localhost, short for --api_base http://localhost:PORT/v1
-    #[arg(value_name = "PORT", conflicts_with = "api_base")]
-    pub port: Option<u16>,
-    #[command(flatten)]
-    pub pace: PaceArgs,
-    #[command(flatten)]
-    pub tokens: TokenArgs,
-    #[command(flatten)]
-    pub endpoint: EndpointArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// How requests follow each other.
-#[derive(Debug, Clone, Args)]
-#[command(rename_all = "snake_case")]
-pub struct PaceArgs {
-    /// Pause between requests
-    #[arg(long, value_name = "TIME", default_value = "1s", help_heading = "Run")]
-    pub gap: Span,
-    /// Most tokens of each answer
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
-    pub max_tokens: u64,
-    /// Random number the generated text is made from, to repeat a run; without it a fresh one
-    #[arg(long, value_name = "HEX", help_heading = "Run")]
-    pub nonce: Option<Nonce>,
-    /// Seed of whatever order and arrivals are random; without it the nonce decides
-    #[arg(long, value_name = "N", help_heading = "Run")]
-    pub seed: Option<u64>,
-    /// Stop when so much has been spent: tokens, time, money
-    #[arg(long, value_name = "200k,5m,2usd", help_heading = "Run")]
-    pub budget: Option<Budget>,
-    /// Price of a million prompt tokens, in US dollars
-    #[arg(long, value_name = "USD", help_heading = "Run")]
-    pub price_per_mtok: Option<f64>,
-    /// Do not ask before a run that is large or goes to another machine
-    #[arg(long, help_heading = "Run")]
-    pub yes: bool,
-}
-
-/// How tokens are counted.
-#[derive(Debug, Clone, Args)]
-#[command(rename_all = "snake_case")]
-pub struct TokenArgs {
-    /// Count tokens with this tokenizer.json, instead of the server's /tokenize
-    #[arg(long, value_name = "PATH", help_heading = "Document")]
-    pub tokenizer: Option<PathBuf>,
-    /// The model's context, where the server does not tell
-    #[arg(long, value_name = "TOKENS", help_heading = "Document")]
-    pub model_ctx: Option<Tokens>,
-}
-
-/// The server and how it is reached.
-#[derive(Debug, Clone, Args)]
-#[command(rename_all = "snake_case")]
-pub struct EndpointArgs {
-    /// URL of the OpenAI-style endpoint
-    #[arg(long, value_name = "URL", default_value = "http://localhost:8000/v1", help_heading = "Server")]
-    pub api_base: String,
-    /// Key sent as a bearer token; env reads OPENAI_API_KEY, env:NAME another
-    #[arg(long, value_name = "KEY", default_value = "EMPTY", hide_default_value = false, help_heading = "Server")]
-    pub api_key: ApiKey,
-    /// Model id; without it the first of /models
-    #[arg(long, value_name = "ID", help_heading = "Server")]
-    pub model: Option<String>,
-    /// Use the bundled simulated endpoint instead of a server
-    #[arg(long, value_name = "PROFILE", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Server")]
-    pub sim: Option<String>,
-    /// API to speak; completions suits base models without a chat template
-    #[arg(long, value_enum, default_value = "chat", help_heading = "Server")]
-    pub endpoint: Api,
-    /// One more header on every request
-    #[arg(long, value_name = "NAME:VALUE", action = ArgAction::Append, help_heading = "Server")]
-    pub header: Vec<Header>,
-    /// JSON object merged into every request's body
-    #[arg(long, value_name = "JSON", help_heading = "Server")]
-    pub extra_body: Option<Object>,
-    /// Longest wait for a token
-    #[arg(long, value_name = "TIME", default_value = "10m", help_heading = "Server")]
-    pub timeout: Span,
-    /// Wait this long for a server that is still loading
-    #[arg(long, value_name = "TIME", help_heading = "Server")]
-    pub wait: Option<Span>,
-    /// A connection per request, opened before the clock, or one for all
-    #[arg(long, value_enum, default_value = "fresh", help_heading = "Server")]
-    pub connection: ConnectionMode,
-    /// Trust the certificates of this PEM file, and no others
-    #[arg(long, value_name = "PEM", conflicts_with = "insecure", help_heading = "Server")]
-    pub ca_file: Option<PathBuf>,
-    /// Do not check the server's certificate
-    #[arg(long, help_heading = "Server")]
-    pub insecure: bool,
-    /// Reach the server through this proxy's CONNECT; the environment's proxies are not used
-    #[arg(long, value_name = "URL", help_heading = "Server")]
-    pub proxy: Option<String>,
-    /// Where receive stamps come from
-    #[arg(long, value_enum, default_value = "kernel", help_heading = "Server")]
-    pub stamps: Stamps,
-}
-
-/// What is written, and where.
-#[derive(Debug, Clone, Args)]
-#[command(rename_all = "snake_case")]
-pub struct OutputArgs {
-    /// Keys of the log: all, or the three of the classic schema
-    #[arg(long, value_enum, default_value = "full", help_heading = "Output")]
-    pub schema: Schema,
-    /// Keep every request and answer in this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub keep_wire: Option<PathBuf>,
-    /// No progress and no notes on stderr
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
-    /// Say more on stderr
-    #[arg(short, long, help_heading = "Output")]
-    pub verbose: bool,
-    /// Colour on stderr
-    #[arg(long, value_enum, default_value = "auto", help_heading = "Output")]
-    pub color: Color,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Api {
-    Chat,
-    Completions,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ConnectionMode {
-    Fresh,
-    Reuse,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Stamps {
-    Kernel,
-    Read,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Schema {
-    Full,
-    Classic,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
-}
-
-/// The simulated endpoint. Its texts are read by `sim`, which is no business of the command line.
-#[derive(Debug, Args)]
-#[command(rename_all = "snake_case", args_override_self = true)]
-pub struct SimArgs {
-    /// Port on 127.0.0.1; 0 picks a free one
-    #[arg(long, value_name = "PORT", default_value_t = 8000)]
-    pub port: u16,
-    /// What it is like: a preset, and keys that change it, as in 7b,capacity=60k; list prints all
-    #[arg(long, value_name = "PROFILE", default_value = "7b")]
-    pub profile: String,
-    /// The server it speaks like; list prints all
-    #[arg(long, value_name = "NAME", default_value = "vllm")]
-    pub flavor: String,
-    /// What is wrong with it, as in stall, stall=5 or 429@2; list prints all
-    #[arg(long, value_name = "NAME", action = ArgAction::Append)]
-    pub fault: Vec<String>,
-    /// Log of what really happened, one line of JSON per request
-    #[arg(long, value_name = "FILE")]
-    pub truth: Option<PathBuf>,
-    /// Decides noise and routing
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-}
-
 /// What to print.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
@@ -345,41 +117,11 @@ fn with_dashes(command: clap::Command) -> clap::Command {
     command.mut_subcommands(with_dashes)
 }
 
-/// The command line as it may be shown and logged: the values of secrets are `***`.
-pub fn shown(argv: &[OsString]) -> Vec<String> {
-    let mut secret_follows = false;
-    argv.iter().map(|arg| shown_arg(&arg.to_string_lossy(), &mut secret_follows)).collect()
-}
-
-fn shown_arg(arg: &str, secret_follows: &mut bool) -> String {
-    if std::mem::take(secret_follows) {
-        return "***".to_owned();
-    }
-    let (flag, value) = arg.split_once('=').map_or((arg, None), |(flag, value)| (flag, Some(value)));
-    match flag.replace('-', "_").as_str() {
-        "__api_key" | "__header" => match value {
-            Some(_) => format!("{flag}=***"),
-            None => {
-                *secret_follows = true;
-                arg.to_owned()
-            }
-        },
-        _ => without_userinfo(arg),
-    }
-}
-
-/// Userinfo and query of a URL are secrets too.
-fn without_userinfo(arg: &str) -> String {
-    let Some((before, after)) = arg.split_once("://") else { return arg.to_owned() };
-    let end = after.find('/').unwrap_or(after.len());
-    let host = after[..end].rfind('@').map_or(after[..end].to_owned(), |at| format!("***@{}", &after[at + 1..end]));
-    let path = &after[end..];
-    let path = path.find('?').map_or(path.to_owned(), |at| format!("{}?***", &path[..at]));
-    format!("{before}://{host}{path}")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use super::parse::{ApiKey, Tokens};
     use super::*;
 
     fn parsed(args: &str) -> RunArgs {
@@ -448,14 +190,5 @@ mod tests {
         assert_eq!(parsed("--sim").session.endpoint.sim.as_deref(), Some(""));
         assert_eq!(parsed("--sim=70b").session.endpoint.sim.as_deref(), Some("70b"));
         assert_eq!(parsed("--sim 8001").session.port, Some(8001));
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let argv =
-            "ttft --api_key sk-1 --api-key=sk-2 --header A:sk-3 --header=B:sk-4 --api_base https://u:sk-5@h/v1?k=sk-6";
-        let shown = shown(&argv.split(' ').map(OsString::from).collect::<Vec<_>>()).join(" ");
-        assert!(!shown.contains("sk-"), "{shown}");
-        assert!(shown.ends_with("--api_base https://***@h/v1?***"), "{shown}");
     }
 }

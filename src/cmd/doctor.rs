@@ -1,7 +1,6 @@
 //! `ttft doctor`: a new document, the same again, and one page on what was seen.
 
-use super::counters::Meter;
-use super::open::{self, Tokenizing};
+use super::setup::Setup;
 use super::{canary, print};
 use crate::cli::doctor::DoctorArgs;
 use crate::doctor::{self, Engine, Seen};
@@ -9,9 +8,8 @@ use crate::document::{CountTokens, Document, Heuristic};
 use crate::exit::Exit;
 use crate::plan::{Arm, Role};
 use crate::progress::Voice;
-use crate::rng::Nonce;
 use crate::sample::Place;
-use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::session::{Ask, Manner, Unwatched};
 use crate::wire::body::Conversation;
 
 /// Tokens of the document: more than the 1,024 that some caches ask for.
@@ -26,17 +24,13 @@ const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_pr
 /// A server that cannot be reached.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let (hub, server) = (open::hub(&args.session.endpoint), Tokenizing(&opened.endpoint));
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let asked = opened.context.as_ref().map_or(DOCUMENT, |context| DOCUMENT.min(context.tokens / 2));
-    let document = Document::synthetic(nonce, "doctor", asked, &*counter)?;
-    let mut manner = opened.manner(&args.session);
-    manner.reuse = true;
-    let mut session = Session::new(&opened.endpoint, manner, interrupt);
-    let mut meter = Meter::find(&opened.endpoint);
+    let setup = Setup::of(&args.session, voice)?;
+    let opened = &setup.opened;
+    let counter = setup.counter()?;
+    let asked = setup.context_tokens().map_or(DOCUMENT, |context| DOCUMENT.min(context / 2));
+    let document = Document::synthetic(setup.nonce, "doctor", asked, &*counter)?;
+    let mut session = setup.session(Manner { reuse: true, ..setup.manner() });
+    let mut meter = setup.meter();
     let has_counters = meter.is_some();
     let mut send = |arm| {
         let conversation = Conversation { nonce: None, document: &document.text, prompt: "Summarize this text" };

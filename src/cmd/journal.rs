@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::open::Opened;
 use super::print;
-use crate::cli::{Api, ConnectionMode, EndpointArgs};
+use crate::cli::{Api, ConnectionMode, EndpointArgs, OutputArgs, Schema};
 use crate::clock::Monotonic;
 use crate::document::Document;
 use crate::evidence::Judge;
 use crate::net::StampSource;
+use crate::progress::Voice;
 use crate::record::{Conditions, DocumentNote, Flush, Keys, Log, LogError, Row, Rows, SCHEMA_VERSION};
 use crate::report::data::Data;
 use crate::report::{Report, text};
@@ -75,6 +76,13 @@ impl Journal {
         })
     }
 
+    /// Prints the block that a run ends with, says where it comes from, and hands on what it was made from.
+    pub fn print_block(&self, voice: Voice) -> Result<Data, LogError> {
+        let data = print_block(self.path())?;
+        voice.note(&format!("log: {0}; ttft report {0} prints this again", self.path().display()));
+        Ok(data)
+    }
+
     pub fn path(&self) -> &Path {
         self.log.path()
     }
@@ -120,11 +128,13 @@ pub fn note(document: &Document) -> DocumentNote {
     }
 }
 
-pub fn keys(schema: crate::cli::Schema) -> Keys {
-    match schema {
-        crate::cli::Schema::Full => Keys::Full,
-        crate::cli::Schema::Classic => Keys::Classic,
-    }
+/// A log that can be written. What it holds stays until the first request is about to go out.
+pub fn prepare(path: &Path, args: &OutputArgs) -> Result<Log, LogError> {
+    let keys = match args.schema {
+        Schema::Full => Keys::Full,
+        Schema::Classic => Keys::Classic,
+    };
+    Log::prepare(path, keys)
 }
 
 /// More rows under load than this, and a block is made from their figures alone.

@@ -11,12 +11,12 @@ use std::thread::{self, Scope};
 use std::time::Duration;
 
 use anyhow::Context;
-use rand::Rng;
 
-use super::consent::{self, Cost, Spent};
+use super::consent::{Cost, Spent};
 use super::counters::Clocks;
 use super::journal::{self, Journal};
-use super::open::{self, Opened, Tokenizing};
+use super::open::Opened;
+use super::setup::Setup;
 use super::{UsageError, advice};
 use crate::cli::load::LoadArgs;
 use crate::clock::{Clock, Monotonic, Nanos, Stamp};
@@ -25,7 +25,6 @@ use crate::exit::Exit;
 use crate::plan::load::{Arrival, Design};
 use crate::plan::{Arm, Role};
 use crate::progress::{Bar, Voice};
-use crate::record::Log;
 use crate::report::load::{Lag, Tally};
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
@@ -49,37 +48,31 @@ const BUSY: f64 = 0.7;
 
 pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let specimen = Document::synthetic(nonce, "specimen", args.context_tokens.0, &*counter)?;
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let counter = setup.counter()?;
+    let specimen = Document::synthetic(setup.nonce, "specimen", args.context_tokens.0, &*counter)?;
     let design = Design {
         rate: args.rate,
         requests: requests(&args)?,
         hits_in_ten: args.hit_share.0,
         hot: args.hot_documents,
-        // The nonce decides the order too, so that --nonce alone repeats a run.
-        seed: args.session.pace.seed.unwrap_or_else(|| nonce.stream("order").next_u64()),
+        seed: setup.seed("order"),
     };
     let primes = if args.hit_share.0 > 0 { design.hot } else { 0 };
     let all = design.requests as u64 + primes;
-    let cost = Cost { requests: all, prompt_tokens: all * specimen.context_tokens };
-    consent::ask(cost, &args.session.pace, &opened.endpoint, voice)?;
-    let mut conditions = journal::conditions("load", argv, &opened, &args.session.endpoint, nonce);
+    setup.ask_consent(Cost { requests: all, prompt_tokens: all * specimen.context_tokens })?;
+    let mut conditions = setup.conditions("load", argv);
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.session.pace.max_tokens;
-    let mut manner = opened.manner(&args.session);
+    let mut manner = setup.manner();
     manner.keep_token_times = args.token_times;
-    let texts = Texts { nonce, words: specimen.text.split(' ').count() as u64, prompt: args.prompt.clone() };
+    let words = specimen.text.split(' ').count() as u64;
+    let texts = Texts { nonce: setup.nonce, words, prompt: args.prompt.clone() };
     let crew = Crew {
-        opened: &opened,
+        opened: &setup.opened,
         manner,
         max_tokens: args.session.pace.max_tokens,
-        interrupt,
+        interrupt: setup.interrupt.clone(),
         is_enough: AtomicBool::new(false),
         texts,
         started: Monotonic.now(),

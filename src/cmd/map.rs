@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::consent::{self, Cost, Spent};
+use super::consent::{Cost, Spent};
 use super::journal::{self, Journal};
-use super::open::{self, Opened};
+use super::open::Opened;
+use super::setup::Setup;
 use super::{advice, report};
 use crate::cachemap::{Map, Probe, Step, Texts};
 use crate::cli::map::{MapArgs, Part, Pin};
 use crate::exit::Exit;
 use crate::plan::map::{Design, Stage};
 use crate::progress::Voice;
-use crate::record::{Log, MapNote};
-use crate::rng::Nonce;
+use crate::record::MapNote;
 use crate::sample::Outcome;
-use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
+use crate::session::{Ask, Manner, Session, Unwatched};
 use crate::wire::body::Conversation;
 use crate::wire::http1::Method;
 use crate::wire::metrics;
@@ -36,19 +36,16 @@ const TEMPLATE_ROOM: u64 = 256;
 pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
     let before = if args.resume { Some(Before::read(&args.out)?) } else { None };
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let given = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let note = before.as_ref().map_or_else(|| note(&args, &opened, given), |before| before.note.clone());
-    let nonce = before.as_ref().map_or(given, |before| before.nonce);
-    let usual = opened.manner(&args.session);
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let mut setup = Setup::of(&args.session, voice)?;
+    let note = before.as_ref().map_or_else(|| note(&args, &setup), |before| before.note.clone());
+    setup.nonce = before.as_ref().map_or(setup.nonce, |before| before.nonce);
+    let usual = setup.manner();
     voice.warn(
         "a map fills the cache: prompts of other users are pushed out of it, and their traffic shrinks what is found",
     );
-    consent::ask(cost(&args, &note), &args.session.pace, &opened.endpoint, voice)?;
-    let mut conditions = journal::conditions("map", argv, &opened, &args.session.endpoint, nonce);
-    conditions.max_tokens = args.session.pace.max_tokens;
+    setup.ask_consent(cost(&args, &note))?;
+    let mut conditions = setup.conditions("map", argv);
     conditions.map = Some(note.clone());
     let (map, journal, spent, taken) = match before {
         None => (Map::new(note.design), Journal::new(log, conditions), Spent::default(), 0),
@@ -60,11 +57,11 @@ pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = Run {
-        texts: Texts { nonce },
-        session: Session::new(&opened.endpoint, Manner { keep_token_times: false, ..usual.clone() }, interrupt),
+        texts: Texts { nonce: setup.nonce },
+        session: setup.session(Manner { keep_token_times: false, ..usual.clone() }),
         usual,
         args: &args,
-        opened: &opened,
+        opened: &setup.opened,
         map,
         journal,
         spent,
@@ -177,8 +174,9 @@ impl Run<'_> {
 }
 
 /// What the run is to find, and what the server says of itself.
-fn note(args: &MapArgs, opened: &Opened, nonce: Nonce) -> MapNote {
-    let context = opened.context.as_ref().map_or(LONGEST, |context| context.tokens);
+fn note(args: &MapArgs, setup: &Setup<'_>) -> MapNote {
+    let opened = &setup.opened;
+    let context = setup.context_tokens().unwrap_or(LONGEST);
     let most = context.saturating_sub(args.session.pace.max_tokens + TEMPLATE_ROOM).min(LONGEST);
     let page = opened.endpoint.ask(Method::Get, &opened.endpoint.base.beside("/metrics"), None).ok();
     let page =
@@ -196,7 +194,7 @@ fn note(args: &MapArgs, opened: &Opened, nonce: Nonce) -> MapNote {
             words: args.context_tokens.0.clamp(64, most.max(64)),
             most_words: most,
             most_fill_tokens: args.max_fill_tokens.0,
-            seed: args.session.pace.seed.unwrap_or_else(|| seed_of(nonce)),
+            seed: setup.seed("lengths"),
             skip: args.skip.iter().map(part).collect(),
             ttl_ns: args.ttl.map(|span| span.0.as_nanos() as u64),
             identities: args.identities.iter().map(|identity| identity.name().to_owned()).collect(),
@@ -206,12 +204,6 @@ fn note(args: &MapArgs, opened: &Opened, nonce: Nonce) -> MapNote {
         said_block_size: page.as_deref().and_then(metrics::block_size),
         said_capacity_tokens: page.as_deref().and_then(metrics::capacity_tokens),
     }
-}
-
-/// The nonce decides the lengths too, so that --nonce alone repeats a run.
-fn seed_of(nonce: Nonce) -> u64 {
-    use rand::Rng;
-    nonce.stream("lengths").next_u64()
 }
 
 /// What the map sends at most: the fill of what the server says it holds, else of all that may be filled.

@@ -18,6 +18,7 @@ mod prompts;
 mod report;
 mod run;
 mod selftest;
+mod setup;
 mod sim;
 mod sweep;
 mod verify;

@@ -1,20 +1,15 @@
 //! From flags to an endpoint that answered: the simulated one where asked, else the server at `--api_base`.
 
-use std::path::Path;
-
 use anyhow::{Context, bail};
 
 use super::{UsageError, advice};
-use crate::cli::{ConnectionMode, EndpointArgs, SessionArgs, Stamps};
-use crate::document::CountTokens;
+use crate::cli::{EndpointArgs, SessionArgs, Stamps};
 use crate::endpoint::{self, Base, ContextFrom, Endpoint, Login, Model};
 use crate::net::{Route, StampSource, Stopwatch, Trust};
 use crate::progress::Voice;
-use crate::session::{Interrupt, Manner};
+use crate::session::Interrupt;
 use crate::sim::server::{Sim, SimConfig};
 use crate::tokens::hub::Hub;
-use crate::tokens::{Chain, Reply};
-use crate::wire::http1::Method;
 
 /// A server that answered, and the model to ask.
 pub struct Opened {
@@ -25,6 +20,8 @@ pub struct Opened {
     pub context: Option<ContextFrom>,
     /// What the server says it is, by who owns its model.
     pub server: Option<String>,
+    /// Where tokenizers are looked for.
+    pub hub: Hub,
     /// Serves as long as this lives.
     _sim: Option<Sim>,
 }
@@ -67,6 +64,7 @@ fn identify(
     sim: Option<Sim>,
 ) -> anyhow::Result<Opened> {
     let args = &session.endpoint;
+    let hub = Hub::from_env(|name| std::env::var_os(name), args.proxy.clone());
     let wait = args.wait.map(|span| span.0);
     let listing = match endpoint.await_models(wait, interrupt.flag()) {
         Ok(answer) => answer,
@@ -98,59 +96,13 @@ fn identify(
     let context = match session.tokens.model_ctx {
         Some(tokens) => Some(ContextFrom { tokens: tokens.0, source: "--model_ctx" }),
         None => endpoint.context(&listing.body, &model).or_else(|| {
-            let tokens = hub(args).model_ctx(&model)?;
+            let tokens = hub.model_ctx(&model)?;
             Some(ContextFrom { tokens, source: "tokenizer_config.json" })
         }),
     };
     let server = models.iter().find(|listed| listed.id == model).and_then(|listed| listed.owned_by.clone());
     let models = models.into_iter().map(|listed| listed.id).collect();
-    Ok(Opened { endpoint, model, models, context, server, _sim: sim })
-}
-
-impl Opened {
-    /// Who counts the tokens, by the chain of `tokens`.
-    pub fn counter<'a>(
-        &'a self,
-        named: Option<&'a Path>,
-        server: &'a Tokenizing<'a>,
-        hub: &'a Hub,
-        voice: Voice,
-    ) -> anyhow::Result<Box<dyn CountTokens + 'a>> {
-        let chain = Chain { model: &self.model, named, server: Some(server), hub };
-        chain.find(&mut |text| voice.note(text))
-    }
-
-    /// How a session sends to it.
-    pub fn manner(&self, session: &SessionArgs) -> Manner {
-        let args = &session.endpoint;
-        Manner {
-            model: self.model.clone(),
-            name: "ttft".to_owned(),
-            chat: args.endpoint == crate::cli::Api::Chat,
-            extra: args.extra_body.as_ref().map(|object| object.0.clone()),
-            headers: Vec::new(),
-            reuse: args.connection == ConnectionMode::Reuse,
-            timeout: args.timeout.0,
-            keep_answers: false,
-            keep_token_times: true,
-            keep_wire: session.output.keep_wire.clone(),
-        }
-    }
-}
-
-/// The server as the tokenizer chain asks it.
-pub struct Tokenizing<'a>(pub &'a Endpoint);
-
-impl crate::tokens::Tokenize for Tokenizing<'_> {
-    fn post(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Reply> {
-        let answer = self.0.ask(Method::Post, &self.0.base.beside(path), Some(&body))?;
-        Ok(Reply { status: answer.status, body: answer.body })
-    }
-}
-
-/// The hub, from the environment.
-pub fn hub(args: &EndpointArgs) -> Hub {
-    Hub::from_env(|name| std::env::var_os(name), args.proxy.clone())
+    Ok(Opened { endpoint, model, models, context, server, hub, _sim: sim })
 }
 
 fn start_sim(profile: &str) -> anyhow::Result<Sim> {

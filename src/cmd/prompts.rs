@@ -3,23 +3,22 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use rand::Rng;
 
 use super::advice;
-use super::consent::{self, Cost, Spent};
+use super::consent::{Cost, Spent};
 use super::document::Source;
 use super::journal::{self, Journal};
-use super::open::{self, Opened, Tokenizing};
+use super::open::Opened;
+use super::setup::Setup;
 use crate::cli::PromptsArgs;
 use crate::document::{Document, tokens_to_send};
 use crate::exit::Exit;
 use crate::plan::prompts::{Prompt, Question, questions};
 use crate::plan::{Arm, Role};
 use crate::progress::{Bar, Voice};
-use crate::record::Log;
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
-use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::session::{Ask, Session, Unwatched};
 use crate::wire::body::Conversation;
 
 /// Failed requests in a row before the run is given up.
@@ -30,34 +29,26 @@ pub fn run(args: PromptsArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let prompts = prompts(&args)?;
     // The recommended prompts are about FFmpeg, so that is what they ask about when nothing else is named.
     let source = Source::read(Some(args.context_file.as_ref().unwrap_or(&None)))?;
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let context = opened.context.as_ref().map(|context| context.tokens);
-    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.session.pace.max_tokens);
-    let document = source.make(nonce, asked, &*counter)?;
-    // The nonce decides the order too, so that --nonce alone repeats a run.
-    let seed = args.session.pace.seed.unwrap_or_else(|| nonce.stream("order").next_u64());
-    let questions = questions(prompts.len(), args.pairs, seed);
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let counter = setup.counter()?;
+    let asked = tokens_to_send(args.max_ctx_tokens.0, setup.context_tokens(), args.session.pace.max_tokens);
+    let document = source.make(setup.nonce, asked, &*counter)?;
+    let questions = questions(prompts.len(), args.pairs, setup.seed("order"));
     let requests = questions.len() as u64;
     let prompt_tokens = requests * document.context_tokens;
-    consent::ask(Cost { requests, prompt_tokens }, &args.session.pace, &opened.endpoint, voice)?;
-    let mut conditions = journal::conditions("prompts", argv, &opened, &args.session.endpoint, nonce);
+    setup.ask_consent(Cost { requests, prompt_tokens })?;
+    let mut conditions = setup.conditions("prompts", argv);
     conditions.document = Some(journal::note(&document));
     conditions.prompts = prompts.clone();
-    conditions.max_tokens = args.session.pace.max_tokens;
     let mut table = Table {
         args: &args,
-        opened: &opened,
+        opened: &setup.opened,
         voice,
         prompts,
         document,
-        nonce,
-        session: Session::new(&opened.endpoint, opened.manner(&args.session), interrupt),
+        nonce: setup.nonce,
+        session: setup.session(setup.manner()),
         journal: Journal::new(log, conditions),
         bar: Bar::new(voice, requests),
         spent: Spent::default(),
@@ -174,9 +165,7 @@ impl Table<'_> {
 
     fn finish(self) -> anyhow::Result<Exit> {
         drop(self.bar);
-        let path = self.journal.path();
-        journal::print_block(path)?;
-        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        self.journal.print_block(self.voice)?;
         Ok(match (self.session.is_interrupted(), self.measured) {
             (true, _) => Exit::Interrupted,
             (false, 0) => Exit::Inconclusive,

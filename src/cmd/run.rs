@@ -4,7 +4,8 @@ use super::counters::Meter;
 use super::document::Source;
 use super::flush::{self, Fillers};
 use super::journal::{self, Journal};
-use super::open::{self, Opened, Tokenizing};
+use super::open::Opened;
+use super::setup::Setup;
 use super::{advice, canary, print};
 use crate::cli::RunArgs;
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
@@ -12,10 +13,10 @@ use crate::evidence::Evidence;
 use crate::exit::Exit;
 use crate::plan::{Arm, Role};
 use crate::progress::{Spinner, Voice};
-use crate::record::{Flush, Log};
+use crate::record::Flush;
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
-use crate::session::{Ask, Interrupt, Session};
+use crate::session::{Ask, Session};
 use crate::wire::body::Conversation;
 use crate::wire::refusal::{Refusal, classify};
 
@@ -25,31 +26,25 @@ const CUTS: usize = 3;
 pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
     let source = Source::read(args.context_file.as_ref())?;
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let context = opened.context.as_ref().map(|context| context.tokens);
-    let asked = tokens_to_send(args.max_ctx_tokens.0, context, args.session.pace.max_tokens);
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let (opened, nonce) = (&setup.opened, setup.nonce);
+    let counter = setup.counter()?;
+    let asked = tokens_to_send(args.max_ctx_tokens.0, setup.context_tokens(), args.session.pace.max_tokens);
     let document = source.make(nonce, asked, &*counter)?;
-    let mut conditions = journal::conditions("run", argv, &opened, &args.session.endpoint, nonce);
+    let mut conditions = setup.conditions("run", argv);
     conditions.document = Some(journal::note(&document));
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.session.pace.max_tokens;
     say_document(&document, &args, voice);
     let make = |how| Fillers::make(how, nonce, document.context_tokens, opened.context.as_ref(), &*counter);
     let fillers = args.flushes().map(make).transpose()?;
     if let Some(fillers) = fillers.as_ref().filter(|fillers| fillers.count() > 0) {
         say_cost(fillers, &args, voice);
     }
-    let session = Session::new(&opened.endpoint, opened.manner(&args.session), interrupt);
+    let session = setup.session(setup.manner());
     let journal = Journal::new(log, conditions);
-    let meter = Meter::find(&opened.endpoint);
-    let mut run =
-        Run { args: &args, opened: &opened, meter, voice, session, journal, document, fillers, failed: false };
+    let meter = setup.meter();
+    let mut run = Run { args: &args, opened, meter, voice, session, journal, document, fillers, failed: false };
     run.warm_up(nonce, &*counter)?;
     run.measure(&source, nonce, &*counter)?;
     run.finish()
@@ -210,10 +205,8 @@ impl Run<'_> {
     }
 
     fn finish(self) -> anyhow::Result<Exit> {
-        let path = self.journal.path();
         print("\n");
-        journal::print_block(path)?;
-        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        self.journal.print_block(self.voice)?;
         Ok(match (self.session.is_interrupted(), self.failed) {
             (true, _) => Exit::Interrupted,
             (false, true) => Exit::Failed,

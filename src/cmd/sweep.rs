@@ -4,21 +4,19 @@ mod merged;
 mod paired;
 
 use super::advice;
-use super::consent::{self, Cost, Spent};
+use super::consent::{Cost, Spent};
 use super::document::Source;
 use super::journal::{self, Journal};
-use super::open::{self, Opened, Tokenizing};
+use super::setup::Setup;
 use crate::cli::SweepArgs;
 use crate::clock::{Clock, Monotonic, Stamp};
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
 use crate::exit::Exit;
 use crate::plan::{Arm, Role};
 use crate::progress::{Bar, Voice};
-use crate::record::Log;
 use crate::report::units;
-use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
-use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::session::{Ask, Session, Unwatched};
 use crate::wire::body::Conversation;
 use merged::Merged;
 
@@ -29,27 +27,21 @@ pub fn run(args: SweepArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         return paired::run(&args, argv, voice);
     }
     let merged = Merged::prepare(&args)?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let counter = setup.counter()?;
     if args.resume {
-        merged.refuse_others(&opened)?;
+        merged.refuse_others(&setup.opened)?;
     }
-    let sizes = sizes(&args, &opened, &merged, voice)?;
-    consent::ask(cost(&sizes, &args), &args.session.pace, &opened.endpoint, voice)?;
+    let sizes = sizes(&args, &setup, &merged)?;
+    setup.ask_consent(cost(&sizes, &args))?;
     let bar = Bar::new(voice, sizes.iter().map(|size| size.work(args.num_following)).sum());
     let sweep = Sweep {
         args: &args,
         argv,
-        opened: &opened,
+        setup: &setup,
         voice,
-        interrupt,
         source,
         counter: &*counter,
-        nonce,
         merged,
         bar,
         started: Monotonic.now(),
@@ -78,14 +70,14 @@ impl Size {
 }
 
 /// The sizes that the model's context has room for, without those that a resumed sweep has.
-fn sizes(args: &SweepArgs, opened: &Opened, merged: &Merged, voice: Voice) -> anyhow::Result<Vec<Size>> {
-    let context = opened.context.as_ref().map(|context| context.tokens);
+fn sizes(args: &SweepArgs, setup: &Setup<'_>, merged: &Merged) -> anyhow::Result<Vec<Size>> {
+    let (context, voice) = (setup.context_tokens(), setup.voice);
     let mut sizes = Vec::new();
     for &asked in &args.context_sizes.0 {
         let tokens = units::count(asked);
         if let Some(context) = context.filter(|context| asked > *context) {
             voice.note(&format!("{tokens} tokens are skipped: the model's context has {}", units::count(context)));
-        } else if args.resume && merged.has(asked, 1 + args.num_following, &opened.model)? {
+        } else if args.resume && merged.has(asked, 1 + args.num_following, &setup.opened.model)? {
             voice.note(&format!("{tokens} tokens are there already"));
         } else {
             sizes.push(Size { asked, limit: tokens_to_send(asked, context, args.session.pace.max_tokens) });
@@ -104,12 +96,10 @@ fn cost(sizes: &[Size], args: &SweepArgs) -> Cost {
 struct Sweep<'a> {
     args: &'a SweepArgs,
     argv: Vec<String>,
-    opened: &'a Opened,
+    setup: &'a Setup<'a>,
     voice: Voice,
-    interrupt: Interrupt,
     source: Source,
     counter: &'a dyn CountTokens,
-    nonce: Nonce,
     merged: Merged,
     bar: Bar,
     started: Stamp,
@@ -182,24 +172,22 @@ impl<'a> Sweep<'a> {
     }
 
     fn point(&self, size: Size) -> anyhow::Result<Point<'a>> {
-        let nonce = if self.args.no_nonce { self.nonce } else { self.nonce.derive(&format!("sweep {}", size.asked)) };
+        let nonce = self.setup.nonce;
+        let nonce = if self.args.no_nonce { nonce } else { nonce.derive(&format!("sweep {}", size.asked)) };
         let document = self.source.make(nonce, size.limit, self.counter)?;
         if size.limit < size.asked {
             let (limit, asked) = (units::count(size.limit), units::count(size.asked));
             self.note(&format!("of {asked} tokens, {limit} are sent, so that they fit the model with a margin"));
         }
-        let log = Log::prepare(&self.merged.of_size(size.asked), journal::keys(self.args.session.output.schema))?;
-        let endpoint = &self.args.session.endpoint;
-        let mut conditions = journal::conditions("sweep", self.argv.clone(), self.opened, endpoint, self.nonce);
+        let log = journal::prepare(&self.merged.of_size(size.asked), &self.args.session.output)?;
+        let mut conditions = self.setup.conditions("sweep", self.argv.clone());
         conditions.document = Some(journal::note(&document));
         conditions.prompt = Some(self.args.prompt.clone());
-        conditions.max_tokens = self.args.session.pace.max_tokens;
-        let manner = self.opened.manner(&self.args.session);
         Ok(Point {
             size,
             document,
             nonce_line: (!self.args.no_nonce).then(|| nonce.to_string()),
-            session: Session::new(&self.opened.endpoint, manner, self.interrupt.clone()),
+            session: self.setup.session(self.setup.manner()),
             journal: Journal::new(log, conditions),
         })
     }
@@ -263,7 +251,7 @@ impl<'a> Sweep<'a> {
     }
 
     fn warn_of(&self, point: &Point, outcome: &Outcome) {
-        let said = advice::failed(outcome, &self.opened.models);
+        let said = advice::failed(outcome, &self.setup.opened.models);
         self.warn(&format!("{} tokens: {said}", units::count(point.size.asked)));
     }
 
@@ -282,7 +270,7 @@ impl<'a> Sweep<'a> {
             journal::print_block(path)?;
         }
         self.voice.done(&format!("all results are in {0}; ttft report {0} prints this again", path.display()));
-        Ok(match (self.interrupt.is_set(), self.has_failed, self.has_measured || self.args.resume) {
+        Ok(match (self.setup.interrupt.is_set(), self.has_failed, self.has_measured || self.args.resume) {
             (true, ..) => Exit::Interrupted,
             (_, true, _) => Exit::Failed,
             (_, _, false) => Exit::Inconclusive,

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use super::consent::{self, Cost, Spent};
+use super::consent::{Cost, Spent};
 use super::counters::Meter;
 use super::journal::{self, Journal};
-use super::open::{self, Opened, Tokenizing};
+use super::open::Opened;
+use super::setup::Setup;
 use super::{advice, progress_of_pairs};
 use crate::cli::verify::VerifyArgs;
 use crate::document::Document;
 use crate::exit::Exit;
 use crate::progress::Voice;
-use crate::record::{Log, RuleNote};
-use crate::rng::Nonce;
+use crate::record::RuleNote;
 use crate::sample::{Outcome, Sample};
-use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::session::{Ask, Session, Unwatched};
 use crate::stats::looks::Rule;
 use crate::verdict::{self, Verdict};
 use crate::verify::{Design, Probe, Step, Texts, Verify};
@@ -30,52 +30,42 @@ const QUICK: f64 = 0.10;
 
 pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let specimen = Document::synthetic(nonce, "specimen", args.context_tokens.0, &*counter)?;
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let counter = setup.counter()?;
+    let specimen = Document::synthetic(setup.nonce, "specimen", args.context_tokens.0, &*counter)?;
     let prompt_tokens = specimen.context_tokens + OVERHEAD;
-    fits(prompt_tokens + args.session.pace.max_tokens, &opened)?;
-    let meter = Meter::find(&opened.endpoint);
+    fits(prompt_tokens + args.session.pace.max_tokens, &setup.opened)?;
+    let meter = setup.meter();
     let precision = if args.quick { QUICK } else { args.precision.share() };
     let design = Design {
         rule: verdict::rule(args.max_pairs as usize, precision),
         shares: args.shared.clone(),
         asks_anew: args.same_document_new_question,
         block_size: meter.as_ref().and_then(|meter| meter.block_size),
-        seed: args.session.pace.seed.unwrap_or_else(|| seed_of(nonce)),
+        seed: setup.seed("order"),
     };
     let requests = design.usual_requests() as u64;
-    consent::ask(
-        Cost { requests, prompt_tokens: requests * prompt_tokens },
-        &args.session.pace,
-        &opened.endpoint,
-        voice,
-    )?;
-    let mut conditions = journal::conditions("verify", argv, &opened, &args.session.endpoint, nonce);
+    setup.ask_consent(Cost { requests, prompt_tokens: requests * prompt_tokens })?;
+    let mut conditions = setup.conditions("verify", argv);
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.session.pace.max_tokens;
     conditions.rule = Some(RuleNote { max_pairs: args.max_pairs, precision });
-    let mut manner = opened.manner(&args.session);
+    let mut manner = setup.manner();
     manner.keep_token_times = false;
     // Answers to two questions cannot be compared.
     manner.keep_answers = !args.same_document_new_question;
     let words = specimen.text.split(' ').count() as u64;
     let mut run = Run {
-        texts: Texts { nonce, words, question: args.prompt.clone() },
+        texts: Texts { nonce: setup.nonce, words, question: args.prompt.clone() },
         context_tokens: specimen.context_tokens,
         rule: design.rule.clone(),
         machine: Verify::new(design),
-        session: Session::new(&opened.endpoint, manner, interrupt),
+        session: setup.session(manner),
         journal: Journal::new(log, conditions),
         samples: Vec::new(),
         spent: Spent::default(),
         args: &args,
-        opened: &opened,
+        opened: &setup.opened,
         meter,
         voice,
     };
@@ -148,9 +138,7 @@ impl Run<'_> {
     }
 
     fn finish(self) -> anyhow::Result<Exit> {
-        let path = self.journal.path();
-        journal::print_block(path)?;
-        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        self.journal.print_block(self.voice)?;
         let expected = self.args.expect.map(|ratio| ratio.0);
         Ok(match self.session.is_interrupted() {
             true => Exit::Interrupted,
@@ -168,10 +156,4 @@ fn fits(tokens: u64, opened: &Opened) -> anyhow::Result<()> {
         ),
         _ => Ok(()),
     }
-}
-
-/// The nonce decides the order too, so that --nonce alone repeats a run.
-pub(super) fn seed_of(nonce: Nonce) -> u64 {
-    use rand::Rng;
-    nonce.stream("order").next_u64()
 }

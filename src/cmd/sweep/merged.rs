@@ -22,7 +22,7 @@ pub struct Merged {
 impl Merged {
     /// Makes sure that the log can be written, and leaves it as it is.
     pub fn prepare(args: &SweepArgs) -> Result<Merged, LogError> {
-        let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
+        let log = journal::prepare(&args.out, &args.session.output)?;
         Ok(Merged { log: if args.resume || args.append { log.append()? } else { log } })
     }
 

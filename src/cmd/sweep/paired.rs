@@ -9,54 +9,48 @@ use anyhow::Context;
 
 use super::merged::refuse_others;
 use crate::cli::SweepArgs;
-use crate::cmd::consent::{self, Cost, Spent};
+use crate::cmd::consent::{Cost, Spent};
 use crate::cmd::counters::Meter;
 use crate::cmd::journal::{self, Journal};
-use crate::cmd::open::{self, Opened, Tokenizing};
-use crate::cmd::{UsageError, advice, verify};
+use crate::cmd::open::Opened;
+use crate::cmd::setup::Setup;
+use crate::cmd::{UsageError, advice};
 use crate::document::{CountTokens, Document, tokens_to_send};
 use crate::exit::Exit;
 use crate::pairs::Pairs;
 use crate::progress::{Bar, Voice};
 use crate::record::{Conditions, Line, Log, Reading};
 use crate::report::units;
-use crate::rng::Nonce;
 use crate::sample::{Outcome, Sample};
-use crate::session::{Ask, Interrupt, Session, Unwatched};
+use crate::session::{Ask, Manner, Session, Unwatched};
 use crate::verify::lengths::{Design, Length, Lengths};
 use crate::verify::{Probe, Texts};
 use crate::wire::body::Conversation;
 
 pub fn run(args: &SweepArgs, argv: Vec<String>, voice: Voice) -> anyhow::Result<Exit> {
-    let log = Log::prepare(&args.out, journal::keys(args.session.output.schema))?;
-    let interrupt = Interrupt::listen()?;
-    let opened = open::open(&args.session, &interrupt, voice)?;
-    let nonce = args.session.pace.nonce.unwrap_or_else(Nonce::fresh);
-    let hub = open::hub(&args.session.endpoint);
-    let server = Tokenizing(&opened.endpoint);
-    let counter = opened.counter(args.session.tokens.tokenizer.as_deref(), &server, &hub, voice)?;
-    let mut conditions = journal::conditions("sweep", argv, &opened, &args.session.endpoint, nonce);
+    let log = journal::prepare(&args.out, &args.session.output)?;
+    let setup = Setup::of(&args.session, voice)?;
+    let counter = setup.counter()?;
+    let mut conditions = setup.conditions("sweep", argv);
     conditions.prompt = Some(args.prompt.clone());
-    conditions.max_tokens = args.session.pace.max_tokens;
-    let before = if args.resume { Earlier::read(&args.out, &opened, &conditions)? } else { Earlier::default() };
-    let sizes = sizes(args, &opened, nonce, &*counter, &before, voice)?;
-    consent::ask(cost(&sizes), &args.session.pace, &opened.endpoint, voice)?;
-    let meter = Meter::find(&opened.endpoint);
+    let before = if args.resume { Earlier::read(&args.out, &setup.opened, &conditions)? } else { Earlier::default() };
+    let sizes = sizes(args, &setup, &*counter, &before)?;
+    setup.ask_consent(cost(&sizes))?;
+    let meter = setup.meter();
     let design = Design {
         lengths: sizes.values().map(|size| size.length).collect(),
         block_size: meter.as_ref().and_then(|meter| meter.block_size),
-        seed: args.session.pace.seed.unwrap_or_else(|| verify::seed_of(nonce)),
+        seed: setup.seed("order"),
     };
-    let mut manner = opened.manner(&args.session);
-    manner.keep_token_times = false;
+    let manner = Manner { keep_token_times: false, ..setup.manner() };
     let run = Run {
         bar: Bar::new(voice, cost(&sizes).prompt_tokens),
         journal: Journal::new(if args.resume { before.continue_log(log)? } else { log }, conditions),
-        session: Session::new(&opened.endpoint, manner, interrupt),
+        session: setup.session(manner),
         machine: Lengths::new(design),
         samples: Vec::new(),
         spent: Spent::default(),
-        opened: &opened,
+        opened: &setup.opened,
         args,
         sizes,
         meter,
@@ -76,13 +70,11 @@ struct Size {
 /// The sizes that fit the model, with the pairs that each still needs.
 fn sizes(
     args: &SweepArgs,
-    opened: &Opened,
-    nonce: Nonce,
+    setup: &Setup<'_>,
     counter: &dyn CountTokens,
     before: &Earlier,
-    voice: Voice,
 ) -> anyhow::Result<BTreeMap<u64, Size>> {
-    let context = opened.context.as_ref().map(|context| context.tokens);
+    let (context, nonce, voice) = (setup.context_tokens(), setup.nonce, setup.voice);
     let mut sizes = BTreeMap::new();
     for &asked in &args.context_sizes.0 {
         let tokens = units::count(asked);
@@ -238,9 +230,7 @@ impl Run<'_> {
 
     fn finish(self) -> anyhow::Result<Exit> {
         drop(self.bar);
-        let path = self.journal.path();
-        journal::print_block(path)?;
-        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        self.journal.print_block(self.voice)?;
         let pairs = Pairs::of(&self.samples);
         let is_there = self.machine.progress().1 == 0 && self.args.resume;
         Ok(match (self.session.is_interrupted(), pairs.is_cold_refuted(), pairs.measured.is_empty() && !is_there) {
