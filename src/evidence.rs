@@ -190,7 +190,7 @@ fn found(cached: Option<u64>, prompt: Option<u64>, document: u64) -> Found {
 fn local(sample: &Sample) -> Option<u64> {
     let by_usage = sample.usage.and_then(|usage| usage.local_cached_tokens.or(usage.device_cached_tokens));
     let counted = || {
-        let counters = sample.counters.filter(|counters| counters.external_cached_tokens.is_some())?;
+        let counters = sample.counters.filter(|counters| counters.external().is_some())?;
         sample.counted_cached_tokens().and(counters.local_cached_tokens)
     };
     by_usage.or_else(counted)
@@ -202,7 +202,7 @@ fn external(sample: &Sample) -> Option<u64> {
         usage.external_cached_tokens.or_else(|| lower.into_iter().flatten().reduce(|sum, tokens| sum + tokens))
     });
     // The counters are this request's only when they moved by its prompt.
-    let counted = || sample.counted_cached_tokens().and(sample.counters?.external_cached_tokens);
+    let counted = || sample.counted_cached_tokens().and(sample.counters?.external());
     by_usage.or_else(counted)
 }
 

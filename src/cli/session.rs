@@ -106,6 +106,9 @@ pub struct EndpointArgs {
     /// Reach the server through this proxy's CONNECT; the environment's proxies are not used
     #[arg(long, value_name = "URL", help_heading = "Server")]
     pub proxy: Option<String>,
+    /// LMCache's own server, whose counters are read as well, such as http://localhost:8080
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    pub lmcache_url: Option<String>,
     /// Where receive stamps come from
     #[arg(long, value_enum, default_value = "kernel", help_heading = "Server")]
     pub stamps: Stamps,

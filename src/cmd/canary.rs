@@ -1,6 +1,6 @@
 //! A document that is known to be cached, and then is looked for: the only proof that something emptied the cache.
 
-use super::counters::Meter;
+use super::counters::{Meter, metered};
 use crate::document::{CountTokens, Document};
 use crate::evidence::{Evidence, Found};
 use crate::plan::{Arm, Role};
@@ -12,6 +12,9 @@ use crate::wire::body::Conversation;
 
 /// Long enough for the caches that take nothing under 1,024 tokens.
 const TOKENS: u64 = 1_500;
+
+/// Two to put it, so that it is seen in the cache, and one to look for it.
+pub const REQUESTS: u64 = 3;
 
 /// A document of its own for every look: looking for one puts it back.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ impl Canary {
     pub fn make(nonce: Nonce, number: u64, most: u64, counter: &dyn CountTokens) -> anyhow::Result<Canary> {
         let document = Document::synthetic(nonce, &format!("canary-{number}"), TOKENS.min(most), counter)?;
         Ok(Canary { document, is_known: false })
+    }
+
+    /// Tokens that putting it and looking for it once send.
+    pub fn tokens(&self) -> u64 {
+        REQUESTS * self.document.context_tokens
     }
 
     /// Puts it into the cache and looks whether it is there.
@@ -56,14 +64,4 @@ impl Canary {
         let ask = Ask { arm: Arm::Hit, role, place: Place::default(), conversation, max_tokens: 2 };
         metered(meter, || session.perform(&ask, &mut Unwatched))
     }
-}
-
-/// Performs a request between two looks at the counters.
-pub fn metered(meter: &mut Option<Meter<'_>>, perform: impl FnOnce() -> Sample) -> Sample {
-    if let Some(meter) = meter {
-        meter.moved();
-    }
-    let mut sample = perform();
-    sample.counters = meter.as_mut().and_then(Meter::moved);
-    sample
 }

@@ -1,7 +1,7 @@
 //! `ttft doctor`: a new document, the same again, and one page on what was seen.
 
 use super::setup::Setup;
-use super::{canary, print};
+use super::{counters, print};
 use crate::cli::doctor::DoctorArgs;
 use crate::doctor::{self, Engine, Seen};
 use crate::document::{CountTokens, Document, Heuristic};
@@ -36,7 +36,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Exit> {
         let conversation = Conversation { nonce: None, document: &document.text, prompt: "Summarize this text" };
         let max_tokens = args.session.pace.max_tokens;
         let ask = Ask { arm, role: Role::Measure, place: Place::default(), conversation, max_tokens };
-        canary::metered(&mut meter, || session.perform(&ask, &mut Unwatched))
+        counters::metered(&mut meter, || session.perform(&ask, &mut Unwatched))
     };
     let (cold, replay) = (send(Arm::Cold), send(Arm::Hit));
     if session.is_interrupted() {

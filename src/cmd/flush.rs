@@ -1,9 +1,12 @@
 //! The seed's flush: ten completions of one token on fillers of 100,000 characters, all different, so that the server's
 //! cache has to make room for them. What it achieved shows in the request after it, and only there.
 
-use super::canary::Canary;
+use std::time::Duration;
+
+use super::canary::{self, Canary};
+use super::consent::Spent;
 use super::counters::Meter;
-use crate::cli::FlushHow;
+use crate::cli::{FlushHow, PaceArgs};
 use crate::document::{CountTokens, Heuristic, filler};
 use crate::endpoint::{ContextFrom, Endpoint, RESETS};
 use crate::plan::{Arm, Role};
@@ -29,7 +32,26 @@ pub struct Fillers {
     how: FlushHow,
     texts: Vec<String>,
     canaries: Vec<Canary>,
-    pub tokens: u64,
+    tokens: u64,
+}
+
+/// What a flush sends with.
+pub struct Means<'m, 'a> {
+    pub endpoint: &'a Endpoint,
+    pub session: &'m mut Session<'a>,
+    pub meter: &'m mut Option<Meter<'a>>,
+    pub pace: &'m PaceArgs,
+    pub spent: &'m mut Spent,
+    pub watch: &'m mut dyn Watch,
+}
+
+/// What came of a flush.
+pub struct Flushing {
+    pub flush: Flush,
+    /// The first filler that failed.
+    pub failure: Option<Sample>,
+    /// The part of the budget that had no room for another filler.
+    pub budget_spent: Option<&'static str>,
 }
 
 impl Fillers {
@@ -72,6 +94,23 @@ impl Fillers {
         self.texts.len()
     }
 
+    /// What is sent at most, in words.
+    pub fn cost(&self) -> String {
+        let (up_to, canaries) = (if self.how == FlushHow::UntilEvicted { "up to " } else { "" }, self.canaries.len());
+        let canaries = match canaries as u64 * canary::REQUESTS {
+            0 => None,
+            requests => Some(format!("{requests} requests with documents to look for")),
+        };
+        let fillers = (self.count() > 0).then(|| format!("{up_to}{} fillers", self.count()));
+        let parts: Vec<String> = fillers.into_iter().chain(canaries).collect();
+        format!("the flush sends {}, {} tokens in all", parts.join(" and "), self.all_tokens())
+    }
+
+    /// Tokens of all fillers and canaries.
+    pub fn all_tokens(&self) -> u64 {
+        self.tokens + self.canaries.iter().map(Canary::tokens).sum::<u64>()
+    }
+
     /// What is about to be done, for the console.
     pub fn announcement(&self) -> String {
         match self.how {
@@ -83,42 +122,51 @@ impl Fillers {
         }
     }
 
-    /// Sends them. The second value is the first failure.
-    pub fn send(
-        &mut self,
-        endpoint: &Endpoint,
-        session: &mut Session<'_>,
-        meter: &mut Option<Meter<'_>>,
-        watch: &mut dyn Watch,
-    ) -> (Flush, Option<Sample>) {
+    /// Sends them, as far as the budget goes.
+    pub fn send(&mut self, means: &mut Means<'_, '_>) -> Flushing {
         let achieved = Flushed::Unknown;
-        let mut flush =
-            Flush { requests: 0, failed: 0, filler_tokens: self.tokens, reset: None, canary: None, achieved };
-        let mut failure = None;
+        let flush = Flush { requests: 0, failed: 0, filler_tokens: self.tokens, reset: None, canary: None, achieved };
+        let mut flushing = Flushing { flush, failure: None, budget_spent: None };
         for canary in &mut self.canaries {
-            canary.put(session, meter);
+            canary.put(means.session, means.meter);
         }
+        means.spent.prompt_tokens += self.canaries.iter().map(Canary::tokens).sum::<u64>();
         if self.how == FlushHow::Reset {
-            flush.reset = endpoint.reset().map(|reset| reset.path.to_owned());
-            flush.canary = self.canaries.first().map(|canary| canary.look(session, meter));
+            flushing.flush.reset = means.endpoint.reset().map(|reset| reset.path.to_owned());
+            flushing.flush.canary = self.canaries.first().map(|canary| canary.look(means.session, means.meter));
         }
+        self.fill(means, &mut flushing);
+        let Flush { requests, filler_tokens, .. } = &mut flushing.flush;
+        *filler_tokens = self.tokens * *requests / self.count().max(1) as u64;
+        flushing
+    }
+
+    fn fill(&self, means: &mut Means<'_, '_>, flushing: &mut Flushing) {
+        let each = self.tokens / self.count().max(1) as u64;
         let mut canaries = self.canaries.iter();
         for (text, sent) in self.texts.iter().zip(1_u64..) {
-            if session.is_interrupted() {
+            if means.session.is_interrupted() {
                 break;
             }
+            means.spent.time = Duration::from_nanos(means.session.elapsed());
+            flushing.budget_spent = means.spent.is_enough(each, means.pace);
+            if flushing.budget_spent.is_some() {
+                break;
+            }
+            means.spent.prompt_tokens += each;
             let conversation = Conversation { nonce: None, document: text, prompt: "Continue." };
             let ask = Ask { arm: Arm::Cold, role: Role::Evict, place: Place::default(), conversation, max_tokens: 1 };
-            let sample = session.perform(&ask, watch);
+            let sample = means.session.perform(&ask, means.watch);
+            let flush = &mut flushing.flush;
             flush.requests += 1;
             // One token can be one that shows nothing; the prompt was read all the same.
             if !sample.outcome.is_ok() && sample.outcome != crate::sample::Outcome::NoToken {
                 flush.failed += 1;
-                failure.get_or_insert(sample);
+                flushing.failure.get_or_insert(sample);
             }
             let is_look = self.how == FlushHow::UntilEvicted && sent.is_power_of_two();
             if let Some(canary) = is_look.then(|| canaries.next()).flatten() {
-                flush.canary = Some(canary.look(session, meter));
+                flush.canary = Some(canary.look(means.session, means.meter));
                 // Without evidence no filler is ever known to be enough.
                 let enough = if flush.canary == Some(Flushed::Unknown) {
                     sent >= FILLERS
@@ -130,10 +178,6 @@ impl Fillers {
                 }
             }
         }
-        if self.how == FlushHow::UntilEvicted {
-            flush.filler_tokens = self.tokens * flush.requests / self.count().max(1) as u64;
-        }
-        (flush, failure)
     }
 }
 

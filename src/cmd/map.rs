@@ -10,7 +10,7 @@ use super::consent::{Cost, Spent};
 use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
-use super::{advice, report};
+use super::{advice, counters, report};
 use crate::cachemap::{Map, Probe, Step, Texts};
 use crate::cli::map::{MapArgs, Part, Pin};
 use crate::exit::Exit;
@@ -20,7 +20,6 @@ use crate::record::MapNote;
 use crate::sample::Outcome;
 use crate::session::{Ask, Manner, Session, Unwatched};
 use crate::wire::body::Conversation;
-use crate::wire::http1::Method;
 use crate::wire::metrics;
 use resume::Before;
 
@@ -178,9 +177,7 @@ fn note(args: &MapArgs, setup: &Setup<'_>) -> MapNote {
     let opened = &setup.opened;
     let context = setup.context_tokens().unwrap_or(LONGEST);
     let most = context.saturating_sub(args.session.pace.max_tokens + TEMPLATE_ROOM).min(LONGEST);
-    let page = opened.endpoint.ask(Method::Get, &opened.endpoint.base.beside("/metrics"), None).ok();
-    let page =
-        page.filter(|answer| answer.status == 200).map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+    let page = counters::page(&opened.endpoint);
     let part = |part: &Part| match part {
         Part::Replicas => Stage::Replicas,
         Part::Semantics => Stage::Semantics,

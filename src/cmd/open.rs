@@ -20,6 +20,8 @@ pub struct Opened {
     pub context: Option<ContextFrom>,
     /// What the server says it is, by who owns its model.
     pub server: Option<String>,
+    /// LMCache's own server, where `--lmcache_url` names one. Nothing but its counters is asked of it.
+    pub lmcache: Option<Endpoint>,
     /// Where tokenizers are looked for.
     pub hub: Hub,
     /// Serves as long as this lives.
@@ -65,6 +67,7 @@ fn identify(
 ) -> anyhow::Result<Opened> {
     let args = &session.endpoint;
     let hub = Hub::from_env(|name| std::env::var_os(name), args.proxy.clone());
+    let lmcache = args.lmcache_url.as_deref().map(lmcache).transpose()?;
     let wait = args.wait.map(|span| span.0);
     let listing = match endpoint.await_models(wait, interrupt.flag()) {
         Ok(answer) => answer,
@@ -102,7 +105,15 @@ fn identify(
     };
     let server = models.iter().find(|listed| listed.id == model).and_then(|listed| listed.owned_by.clone());
     let models = models.into_iter().map(|listed| listed.id).collect();
-    Ok(Opened { endpoint, model, models, context, server, hub, _sim: sim })
+    Ok(Opened { endpoint, model, models, context, server, lmcache, hub, _sim: sim })
+}
+
+fn lmcache(url: &str) -> anyhow::Result<Endpoint> {
+    let base = Base::parse(url).map_err(|error| UsageError(format!("--lmcache_url: {error}")))?;
+    let route = Route::resolve(base.target.clone(), None, Trust::anyone())
+        .map_err(|error| anyhow::anyhow!("{error}; check the host in --lmcache_url"))?;
+    let stopwatch = Stopwatch::start(StampSource::Read).context("cannot start the stopwatch's threads")?;
+    Ok(Endpoint::new(stopwatch, base, route, Login::default()))
 }
 
 fn start_sim(profile: &str) -> anyhow::Result<Sim> {

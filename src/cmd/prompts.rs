@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use super::advice;
 use super::consent::{Cost, Spent};
+use super::counters::{self, Meter};
 use super::document::Source;
 use super::journal::{self, Journal};
 use super::open::Opened;
@@ -51,6 +52,7 @@ pub fn run(args: PromptsArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         session: setup.session(setup.manner()),
         journal: Journal::new(log, conditions),
         bar: Bar::new(voice, requests),
+        meter: setup.meter(),
         spent: Spent::default(),
         failures: 0,
         measured: 0,
@@ -77,6 +79,7 @@ struct Table<'a> {
     session: Session<'a>,
     journal: Journal,
     bar: Bar,
+    meter: Option<Meter<'a>>,
     spent: Spent,
     /// Failed requests since the last that went well.
     failures: usize,
@@ -124,7 +127,7 @@ impl Table<'_> {
             },
             max_tokens: self.args.session.pace.max_tokens,
         };
-        let sample = self.session.perform(&ask, &mut Unwatched);
+        let sample = counters::metered(&mut self.meter, || self.session.perform(&ask, &mut Unwatched));
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(self.document.context_tokens);
         self.spent.time = Duration::from_nanos(self.session.elapsed());
         sample

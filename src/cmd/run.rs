@@ -1,12 +1,15 @@
 //! `ttft` and `ttft run`: the classic benchmark. One document, sent once and then again.
 
-use super::counters::Meter;
+use std::time::Duration;
+
+use super::consent::Spent;
+use super::counters::{self, Meter};
 use super::document::Source;
-use super::flush::{self, Fillers};
+use super::flush::{self, Fillers, Flushing, Means};
 use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
-use super::{advice, canary, print};
+use super::{advice, print};
 use crate::cli::RunArgs;
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
 use crate::evidence::Evidence;
@@ -38,13 +41,24 @@ pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     say_document(&document, &args, voice);
     let make = |how| Fillers::make(how, nonce, document.context_tokens, opened.context.as_ref(), &*counter);
     let fillers = args.flushes().map(make).transpose()?;
-    if let Some(fillers) = fillers.as_ref().filter(|fillers| fillers.count() > 0) {
+    if let Some(fillers) = &fillers {
         say_cost(fillers, &args, voice);
     }
     let session = setup.session(setup.manner());
     let journal = Journal::new(log, conditions);
     let meter = setup.meter();
-    let mut run = Run { args: &args, opened, meter, voice, session, journal, document, fillers, failed: false };
+    let mut run = Run {
+        args: &args,
+        opened,
+        meter,
+        voice,
+        session,
+        journal,
+        document,
+        fillers,
+        spent: Spent::default(),
+        failed: false,
+    };
     run.warm_up(nonce, &*counter)?;
     run.measure(&source, nonce, &*counter)?;
     run.finish()
@@ -60,6 +74,7 @@ struct Run<'a> {
     journal: Journal,
     document: Document,
     fillers: Option<Fillers>,
+    spent: Spent,
     failed: bool,
 }
 
@@ -127,8 +142,18 @@ impl Run<'_> {
         }
         print(&format!("{}\n", fillers.announcement()));
         let mut spinner = Spinner::new(self.voice);
-        let (flush, failure) = fillers.send(&self.opened.endpoint, &mut self.session, &mut self.meter, &mut spinner);
+        let Flushing { flush, failure, budget_spent } = fillers.send(&mut Means {
+            endpoint: &self.opened.endpoint,
+            session: &mut self.session,
+            meter: &mut self.meter,
+            pace: &self.args.session.pace,
+            spent: &mut self.spent,
+            watch: &mut spinner,
+        });
         drop(spinner);
+        if let Some(what) = budget_spent {
+            self.voice.warn(&format!("the budget of {what} is spent after {} fillers", flush.requests));
+        }
         if let Some(said) = flush::of_canary(&flush) {
             self.voice.note(&said);
         }
@@ -150,7 +175,10 @@ impl Run<'_> {
         let conversation = Conversation { nonce: None, document, prompt: &self.args.prompt };
         let ask =
             Ask { arm, role, place: Place::default(), conversation, max_tokens: self.args.session.pace.max_tokens };
-        canary::metered(&mut self.meter, || self.session.perform(&ask, &mut Spinner::new(self.voice)))
+        let sample = counters::metered(&mut self.meter, || self.session.perform(&ask, &mut Spinner::new(self.voice)));
+        self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(self.document.context_tokens);
+        self.spent.time = Duration::from_nanos(self.session.elapsed());
+        sample
     }
 
     fn record(&mut self, index: u64, sample: Sample, flush: Option<Flush>) -> anyhow::Result<()> {
@@ -170,18 +198,13 @@ impl Run<'_> {
     }
 
     /// Whether the budget has no room for one more request, which is then said.
-    fn is_spent(&self, index: u64) -> bool {
-        let Some(budget) = self.args.session.pace.budget else { return false };
-        let flushed = self.fillers.as_ref().map_or(0, |fillers| fillers.tokens);
-        let tokens = index.saturating_mul(self.document.context_tokens) + flushed;
-        let usd = self.args.session.pace.price_per_mtok.map(|price| price * tokens as f64 / 1e6);
-        let is_spent = budget.tokens.is_some_and(|most| tokens > most.0)
-            || budget.time.is_some_and(|most| u128::from(self.session.elapsed()) >= most.0.as_nanos())
-            || budget.usd.zip(usd).is_some_and(|(most, usd)| usd > most);
-        if is_spent {
-            self.voice.warn(&format!("the budget {budget} is spent: the requests from run {index} on are left out"));
+    fn is_spent(&mut self, index: u64) -> bool {
+        self.spent.time = Duration::from_nanos(self.session.elapsed());
+        let spent = self.spent.is_enough(self.document.context_tokens, &self.args.session.pace);
+        if let Some(what) = spent {
+            self.voice.warn(&format!("the budget of {what} is spent: the requests from run {index} on are left out"));
         }
-        is_spent
+        spent.is_some()
     }
 
     /// Warns when "cold" is not to be believed.
@@ -247,13 +270,7 @@ fn say_document(document: &Document, args: &RunArgs, voice: Voice) {
 }
 
 fn say_cost(fillers: &Fillers, args: &RunArgs, voice: Voice) {
-    let price =
-        args.session.pace.price_per_mtok.map(|price| format!(", about {:.2} usd", price * fillers.tokens as f64 / 1e6));
-    voice.note(&format!(
-        "the flush sends {}{} fillers, {} tokens in all{}",
-        if args.flush == Some(crate::cli::FlushHow::UntilEvicted) { "up to " } else { "" },
-        fillers.count(),
-        fillers.tokens,
-        price.unwrap_or_default()
-    ));
+    let usd = |price: f64| format!(", about {:.2} usd", price * fillers.all_tokens() as f64 / 1e6);
+    let price = args.session.pace.price_per_mtok.map(usd);
+    voice.note(&format!("{}{}", fillers.cost(), price.unwrap_or_default()));
 }

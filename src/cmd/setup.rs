@@ -3,8 +3,9 @@
 use rand::Rng;
 
 use super::consent::{self, Cost};
+use super::counters::{self, Meter};
+use super::journal;
 use super::open::{self, Opened};
-use super::{counters::Meter, journal};
 use crate::cli::{Api, ConnectionMode, SessionArgs};
 use crate::document::CountTokens;
 use crate::endpoint::Endpoint;
@@ -49,7 +50,12 @@ impl<'a> Setup<'a> {
 
     /// The server's counters of its cache, where it has any.
     pub fn meter(&self) -> Option<Meter<'_>> {
-        Meter::find(&self.opened.endpoint)
+        let Opened { endpoint, lmcache, .. } = &self.opened;
+        if let Some(server) = lmcache.as_ref().filter(|server| counters::page(server).is_none()) {
+            let url = server.base.url();
+            self.voice.warn(&format!("--lmcache_url: {url} shows no /metrics, so what LMCache finds is not counted"));
+        }
+        Meter::find(endpoint, lmcache.as_ref())
     }
 
     /// Tokens of the model's context, where they are known.

@@ -5,6 +5,7 @@ mod paired;
 
 use super::advice;
 use super::consent::{Cost, Spent};
+use super::counters::{self, Meter};
 use super::document::Source;
 use super::journal::{self, Journal};
 use super::setup::Setup;
@@ -44,6 +45,7 @@ pub fn run(args: SweepArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         counter: &*counter,
         merged,
         bar,
+        meter: setup.meter(),
         started: Monotonic.now(),
         spent: Spent::default(),
         longest: 0,
@@ -102,6 +104,7 @@ struct Sweep<'a> {
     counter: &'a dyn CountTokens,
     merged: Merged,
     bar: Bar,
+    meter: Option<Meter<'a>>,
     started: Stamp,
     spent: Spent,
     /// Tokens of the longest document sent.
@@ -227,7 +230,7 @@ impl<'a> Sweep<'a> {
             Conversation { nonce: point.nonce_line.as_deref(), document: text, prompt: &self.args.prompt };
         let max_tokens = self.args.session.pace.max_tokens;
         let ask = Ask { arm, role: Role::Measure, place, conversation, max_tokens };
-        let sample = point.session.perform(&ask, &mut Unwatched);
+        let sample = counters::metered(&mut self.meter, || point.session.perform(&ask, &mut Unwatched));
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(*context_tokens);
         self.longest = self.longest.max(*context_tokens);
         sample

@@ -28,7 +28,7 @@ const ALWAYS_OPEN: [&str; 2] =
 pub(super) fn not_identified(samples: &[Sample]) -> Vec<&'static str> {
     let knows_tiers = |s: &Sample| {
         s.usage.is_some_and(|usage| usage.external_cached_tokens.or(usage.host_cached_tokens).is_some())
-            || s.counters.is_some_and(|counters| counters.external_cached_tokens.is_some())
+            || s.counters.is_some_and(|counters| counters.external().is_some())
     };
     let mut open = ALWAYS_OPEN.to_vec();
     if !samples.iter().any(|s| s.counters.is_some_and(|counters| counters.is_told())) {

@@ -17,16 +17,28 @@ pub struct Counters {
     pub queried_tokens: Option<u64>,
     /// Found there.
     pub local_cached_tokens: Option<u64>,
-    /// Found outside the engine, in LMCache for one.
+    /// Found outside the engine, in LMCache for one, by the engine's count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_cached_tokens: Option<u64>,
+    /// Found by LMCache's own server. It looks from the prompt's beginning, so this holds what the engine had too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmcache_hit_tokens: Option<u64>,
+    /// Of these, in its memory, and in what lies behind that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmcache_l1_hit_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lmcache_l2_hit_tokens: Option<u64>,
 }
 
 /// Names for each counter, the first that a page has counts: vLLM, vLLM before V1, SGLang.
 const QUERIED: [&str; 3] = ["vllm:prefix_cache_queries", "vllm:gpu_prefix_cache_queries", "sglang:prompt_tokens"];
 const LOCAL: [&str; 3] = ["vllm:prefix_cache_hits", "vllm:gpu_prefix_cache_hits", "sglang:cached_tokens"];
-/// vLLM's own count of what its connector found, else LMCache's.
+/// vLLM's own count of what its connector found, else what LMCache within vLLM's process loaded.
 const EXTERNAL: [&str; 2] = ["vllm:external_prefix_cache_hits", "lmcache:num_hit_tokens"];
+/// LMCache as a process of its own.
+const LMCACHE: &str = "lmcache_mp_lookup_hit_tokens";
+const LMCACHE_L1: &str = "lmcache_mp_lookup_hit_l1_tokens";
+const LMCACHE_L2: &str = "lmcache_mp_lookup_hit_l2_tokens";
 
 impl Counters {
     /// Reads a page; whatever is no counter of a cache is passed over.
@@ -36,6 +48,9 @@ impl Counters {
             queried_tokens: first(&QUERIED),
             local_cached_tokens: first(&LOCAL),
             external_cached_tokens: first(&EXTERNAL),
+            lmcache_hit_tokens: first(&[LMCACHE]),
+            lmcache_l1_hit_tokens: first(&[LMCACHE_L1]),
+            lmcache_l2_hit_tokens: first(&[LMCACHE_L2]),
         }
     }
 
@@ -46,6 +61,9 @@ impl Counters {
             queried_tokens: since(self.queried_tokens, before.queried_tokens),
             local_cached_tokens: since(self.local_cached_tokens, before.local_cached_tokens),
             external_cached_tokens: since(self.external_cached_tokens, before.external_cached_tokens),
+            lmcache_hit_tokens: since(self.lmcache_hit_tokens, before.lmcache_hit_tokens),
+            lmcache_l1_hit_tokens: since(self.lmcache_l1_hit_tokens, before.lmcache_l1_hit_tokens),
+            lmcache_l2_hit_tokens: since(self.lmcache_l2_hit_tokens, before.lmcache_l2_hit_tokens),
         }
     }
 
@@ -54,11 +72,17 @@ impl Counters {
         self.queried_tokens.is_some() && self.local_cached_tokens.is_some()
     }
 
+    /// Found outside the engine and not in it: by the engine's count, else what LMCache found beyond the engine.
+    pub fn external(&self) -> Option<u64> {
+        let beyond = || Some(self.lmcache_hit_tokens?.saturating_sub(self.local_cached_tokens?));
+        self.external_cached_tokens.or_else(beyond)
+    }
+
     /// As a difference around one request of `prompt_tokens`: what of it was cached anywhere; `None` when the counters
     /// moved by anything else than this request, so that others must have used the server.
     pub fn cached_of(&self, prompt_tokens: u64) -> Option<u64> {
         let is_alone = self.queried_tokens? == prompt_tokens;
-        let cached = self.local_cached_tokens? + self.external_cached_tokens.unwrap_or(0);
+        let cached = self.local_cached_tokens? + self.external().unwrap_or(0);
         is_alone.then_some(cached)
     }
 }
@@ -193,10 +217,31 @@ vllm:external_prefix_cache_hits_total 256
 vllm:prompt_tokens_total 7
 ";
 
+    fn counters(queried: u64, local: u64, external: u64) -> Counters {
+        Counters {
+            queried_tokens: Some(queried),
+            local_cached_tokens: Some(local),
+            external_cached_tokens: Some(external),
+            ..Counters::default()
+        }
+    }
+
+    #[test]
+    fn what_lmcaches_server_finds_beyond_the_engine_is_external() {
+        let engine = "vllm:prefix_cache_queries_total 0\nvllm:prefix_cache_hits_total 0\n";
+        let lmcache = "lmcache_mp_lookup_requested_tokens_total 0\nlmcache_mp_lookup_hit_tokens_total 0\n";
+        let before = Counters::parse(&format!("{engine}{lmcache}"));
+        let after = "vllm:prefix_cache_queries_total 2030\nvllm:prefix_cache_hits_total 512\n\
+                     lmcache_mp_lookup_hit_tokens_total 1792\nlmcache_mp_lookup_hit_l1_tokens_total 1536\n";
+        let moved = Counters::parse(after).since(&before);
+        assert_eq!((moved.external(), moved.cached_of(2_030)), (Some(1_280), Some(1_792)));
+        assert_eq!(moved.lmcache_l1_hit_tokens, None, "what was not counted before has no difference");
+        assert_eq!(Counters::parse(engine).external(), None);
+    }
+
     #[test]
     fn counters_are_summed_over_engines_with_and_without_total() {
-        let told =
-            Counters { queried_tokens: Some(3_000), local_cached_tokens: Some(512), external_cached_tokens: Some(256) };
+        let told = counters(3_000, 512, 256);
         assert_eq!(Counters::parse(PAGE), told);
         assert_eq!(Counters::parse(&PAGE.replace("_total", "")), told);
         assert_eq!(Counters::parse(&PAGE.replace('\n', "\r\n")), told);
@@ -240,8 +285,7 @@ vllm:prompt_tokens_total 7
     #[test]
     fn a_difference_belongs_to_a_request_only_when_nothing_else_moved_it() {
         let before = Counters::parse(PAGE);
-        let after =
-            Counters { queried_tokens: Some(3_100), local_cached_tokens: Some(560), external_cached_tokens: Some(288) };
+        let after = counters(3_100, 560, 288);
         let moved = after.since(&before);
         assert_eq!(moved.cached_of(100), Some(80));
         assert_eq!(moved.cached_of(99), None, "others used the server");

@@ -56,3 +56,20 @@ fn the_fillers_fit_the_model_and_a_guess_at_their_tokens_keeps_far_from_its_end(
         assert_eq!(bench.rows("benchmark.jsonl")[1]["flush"]["failed"], 0);
     }
 }
+
+#[test]
+fn a_search_for_the_end_of_the_cache_says_its_whole_cost_and_ends_with_the_budget() {
+    let bench = Bench::new("instant,capacity=10M", &[], 0);
+    let printed = bench.measure("--flush until_evicted --max_ctx_tokens 1000 --budget 50k");
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    assert!(
+        printed.stderr.contains("up to 32 fillers and 18 requests with documents to look for"),
+        "{}",
+        printed.stderr
+    );
+    assert!(printed.stderr.contains("the budget of tokens is spent after 1 fillers"), "{}", printed.stderr);
+    let flush = &bench.rows("benchmark.jsonl")[1]["flush"];
+    assert_eq!((&flush["requests"], &flush["canary"]["achieved"]), (&1.into(), &"still_cached".into()));
+    let sent: u64 = bench.sim.truth().iter().map(|truth| truth.prompt_tokens).sum();
+    assert!(sent <= 50_000, "{sent} tokens were sent");
+}

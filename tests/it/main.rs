@@ -5,6 +5,7 @@ mod bench;
 mod classic;
 mod compare;
 mod context;
+mod counters;
 mod docs;
 mod doctor;
 mod flush;

@@ -128,7 +128,7 @@ impl Server {
             counters: self.counters.map(|foreign| Counters {
                 queried_tokens: Some(tokens + foreign),
                 local_cached_tokens: Some(found.total()),
-                external_cached_tokens: None,
+                ..Counters::default()
             }),
             finish_reason: None,
             answer: Some(if changed { "It" } else { "The" }.to_owned()),
