@@ -91,6 +91,12 @@ impl Sample {
         self.usage.and_then(|u| u.prompt_tokens).or_else(by_timings)
     }
 
+    /// The longest gap between two token events; `None` where there are not two.
+    pub fn longest_gap_ns(&self) -> Option<Nanos> {
+        let kept = self.stamps.chunk_ns.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max();
+        kept.or_else(|| self.itl_counts.max())
+    }
+
     /// The time to first token; `None` unless the request went well.
     pub fn ttft_ns(&self) -> Option<Nanos> {
         let sent = self.stamps.sent_ns.filter(|_| self.outcome.is_ok())?;

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args};
 
 use super::SessionArgs;
-use super::parse::{Span, Tokens};
+use super::parse::{Percent, Span, Tokens};
+use super::slo::Slo;
 
 /// What the cache is worth while many requests are under way.
 #[derive(Debug, Args)]
@@ -41,6 +42,13 @@ pub struct LoadArgs {
     /// Question after the document
     #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
     pub prompt: String,
+    /// Limits that a request has to keep: ttft from its scheduled moment, itl as the longest gap, tpot, e2e. The goodput
+    /// is what keeps them, and the exit code is 3 when too few do
+    #[arg(long, value_name = "LIMITS", help_heading = "Load")]
+    pub slo: Option<Slo>,
+    /// Share of the requests that have to keep --slo
+    #[arg(long, value_name = "PERCENT", default_value = "99%", help_heading = "Load")]
+    pub slo_share: Percent,
     /// Keep the moment of every token in the log, not only the gaps' distribution
     #[arg(long, help_heading = "Output")]
     pub token_times: bool,

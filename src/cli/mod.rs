@@ -14,6 +14,7 @@ mod session;
 mod shown;
 mod sim;
 pub mod sizes;
+pub mod slo;
 pub mod verify;
 
 use std::ffi::OsString;

@@ -114,6 +114,7 @@ pub fn conditions(command: &str, argv: Vec<String>, opened: &Opened, args: &Endp
         max_tokens: 0,
         rule: None,
         map: None,
+        slo: None,
         selftest: None,
     }
 }

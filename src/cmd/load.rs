@@ -25,7 +25,8 @@ use crate::exit::Exit;
 use crate::plan::load::{Arrival, Design};
 use crate::plan::{Arm, Role};
 use crate::progress::{Bar, Voice};
-use crate::report::load::{Lag, Tally};
+use crate::record::SloNote;
+use crate::report::load::{Gate, Lag, Tally};
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
 use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
@@ -64,6 +65,7 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     setup.ask_consent(Cost { requests: all, prompt_tokens: all * specimen.context_tokens })?;
     let mut conditions = setup.conditions("load", argv);
     conditions.prompt = Some(args.prompt.clone());
+    conditions.slo = args.slo.map(|slo| SloNote { slo, share: args.slo_share.share() });
     let mut manner = setup.manner();
     manner.keep_token_times = args.token_times;
     let words = specimen.text.split(' ').count() as u64;
@@ -316,10 +318,12 @@ impl Book<'_> {
         }
         voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
         let is_void = is_busy || data.logs[0].load.as_ref().and_then(Tally::lag).is_some_and(Lag::is_void);
-        Ok(match (crew.interrupt.is_set(), answered > 0 && !is_void) {
-            (true, _) => Exit::Interrupted,
-            (false, true) => Exit::Ok,
-            (false, false) => Exit::Inconclusive,
+        let gate = data.logs[0].load.as_ref().and_then(Tally::gate);
+        Ok(match (crew.interrupt.is_set(), answered > 0 && !is_void, gate) {
+            (true, ..) => Exit::Interrupted,
+            (false, true, None | Some(Gate::Kept)) => Exit::Ok,
+            (false, true, Some(Gate::Missed)) => Exit::Missed,
+            (false, ..) => Exit::Inconclusive,
         })
     }
 }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::slo::Slo;
 use crate::document::Origin;
 use crate::evidence::Evidence;
 use crate::plan::map::Design;
@@ -101,6 +102,9 @@ pub struct Conditions {
     /// What a session that maps a cache was to find.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<MapNote>,
+    /// What each request of a session under load had to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<SloNote>,
     /// The error of this very client as measured before the run; null where it was not.
     pub selftest: Option<SelfTest>,
 }
@@ -138,6 +142,15 @@ pub struct MapNote {
     pub said_block_size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_capacity_tokens: Option<u64>,
+}
+
+/// What each request of a session under load had to keep, and how many of them had to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SloNote {
+    #[serde(flatten)]
+    pub slo: Slo,
+    /// 0.99 is 99 %.
+    pub share: f64,
 }
 
 /// How far off the client's own stamps were, against a server of known truth.

@@ -159,6 +159,9 @@ impl Growing {
             log.rule = log.rule.take().or(rule);
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             self.is_under_load = conditions.command == "load";
+            if let Some(slo) = conditions.slo {
+                log.load.get_or_insert_default().ask(slo);
+            }
         }
         let mut entry = Entry::of(logged, next.number, log.first_row + log.rows);
         entry.prompt = entry.prompt.and_then(|number| self.places.get(number).copied());

@@ -8,6 +8,7 @@
 //! | [`normal`] | probabilities and quantiles of the normal distribution |
 //! | [`quantile`] | a quantile and the order statistics that bound it |
 //! | [`histogram`] | the same of more values than can be kept, rounded to ten binary digits |
+//! | [`proportion`] | the interval of a share |
 //! | [`robust`] | median, robust spread, trend |
 //! | [`hodges_lehmann`] | the shift between two series measured side by side, with its interval |
 //! | [`looks`] | how often one may look, at what level, and when to stop |
@@ -21,6 +22,7 @@ pub mod histogram;
 pub mod hodges_lehmann;
 pub mod looks;
 pub mod normal;
+pub mod proportion;
 pub mod quantile;
 pub mod rank;
 pub mod robust;

@@ -76,12 +76,28 @@ fn the_tail_is_the_servers_own_where_a_closed_loop_shows_its_own_concurrency() {
 }
 
 #[test]
+fn an_slo_that_is_missed_is_an_exit_code_of_its_own() {
+    let _alone = alone();
+    let bench = Bench::new(QUEUE, &[], 0);
+    let args = "--concurrency 1 --requests 20 --hit_share 0% --context_tokens 1000 --max_tokens 3 --slo";
+    let kept = load(&bench, &format!("{args} ttft:30s,itl:30s,e2e:1m"));
+    assert_eq!(kept.code, Some(0), "{}{}", kept.stdout, kept.stderr);
+    assert!(kept.says("The SLO asks for 99 %: kept."), "{}", kept.stdout);
+    // A cold request takes 40 ms.
+    let missed = load(&bench, &format!("{args} ttft:10ms"));
+    assert_eq!(missed.code, Some(3), "{}{}", missed.stdout, missed.stderr);
+    assert!(missed.says("0 % of the requests kept ttft:10ms"), "{}", missed.stdout);
+    assert_eq!(missed.stdout, bench.report(&["load.jsonl"]), "the block is the report of the log");
+}
+
+#[test]
 fn a_wrong_flag_is_an_error_of_usage() {
     for args in [
         &["load"][..],
         &["load", "--rate", "0"],
         &["load", "--rate", "1", "--concurrency", "2"],
         &["load", "--rate", "1", "--hit_share", "55%"],
+        &["load", "--rate", "1", "--slo", "latency:1s"],
         &["load", "--rate", "0.1", "--duration", "1s", "--sim"],
     ] {
         let folder = tempfile::tempdir().expect("a folder");

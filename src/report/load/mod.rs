@@ -6,9 +6,11 @@
 
 mod lag;
 mod server;
+mod slo;
 mod tally;
 
 pub use lag::Lag;
+pub use slo::Gate;
 pub use tally::Tally;
 
 use super::data::Data;
@@ -70,7 +72,7 @@ impl Load<'_> {
     /// What was found, most of it in one sentence; empty where nothing was answered.
     pub(super) fn findings(&self) -> Vec<String> {
         let (timed, all) = self.tally.first_token();
-        let Some(median) = quantile::quantile(&all, 0.5) else { return Vec::new() };
+        let Some(median) = quantile::quantile(&all, 0.5) else { return self.tally.goodput().into_iter().collect() };
         let interval = |p| {
             let known = quantile::interval(&all, p, CONFIDENCE);
             known.map(|i| format!(" (95 % interval {} to {})", units::span(i.low), units::span(i.high)))
@@ -91,7 +93,7 @@ impl Load<'_> {
             interval(0.5).unwrap_or_default(),
             tail.unwrap_or_default()
         );
-        std::iter::once(first).chain(self.hits_beside_cold(timed)).collect()
+        std::iter::once(first).chain(self.hits_beside_cold(timed)).chain(self.tally.goodput()).collect()
     }
 
     fn hits_beside_cold(&self, timed: Timed) -> Option<String> {

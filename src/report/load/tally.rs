@@ -2,9 +2,11 @@
 //! take in memory.
 
 use super::lag::{Lag, lag_ns};
+use super::slo::{Gate, Kept};
 use crate::clock::Nanos;
 use crate::evidence::Found;
 use crate::plan::{Arm, Role};
+use crate::record::SloNote;
 use crate::report::data::Entry;
 use crate::sample::Sample;
 use crate::stats::histogram::Histogram;
@@ -117,6 +119,7 @@ pub struct Tally {
     pub(super) prompt_tokens: Option<u64>,
     pub(super) cached_tokens: Option<u64>,
     pub(super) server: Server,
+    slo: Option<(SloNote, Kept)>,
     in_flight_ns: f64,
 }
 
@@ -130,6 +133,20 @@ pub(super) struct Server {
 }
 
 impl Tally {
+    /// The requests that follow have to keep this.
+    pub fn ask(&mut self, slo: SloNote) {
+        self.slo.get_or_insert((slo, Kept::default()));
+    }
+
+    /// Whether enough of them kept it; `None` where nothing was asked.
+    pub fn gate(&self) -> Option<Gate> {
+        self.slo.map(|(asked, kept)| kept.gate(asked.share))
+    }
+
+    pub(super) fn goodput(&self) -> Option<String> {
+        self.slo.map(|(asked, kept)| kept.sentence(&asked, self.seconds()))
+    }
+
     /// Takes in a row.
     pub fn take(&mut self, entry: &Entry) {
         let Some(sample) = entry.sample.as_ref().filter(|sample| sample.role == Role::Measure) else { return };
@@ -138,6 +155,9 @@ impl Tally {
         self.span(entry.session).take(sample, entry.server_spans);
         if let Some(lag) = lag_ns(sample) {
             push(&mut self.lags, lag);
+        }
+        if let Some((asked, kept)) = &mut self.slo {
+            kept.take(&asked.slo, sample);
         }
         if sample.ttft_ns().is_none() {
             self.fail(sample.outcome.name());

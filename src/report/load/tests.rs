@@ -1,9 +1,12 @@
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::plan::Arm;
-use crate::record::Row;
+use crate::record::{Reading, Row, SloNote};
 use crate::report::data::Data;
-use crate::report::fixture::{failed, only, row};
+use crate::report::fixture::{failed, jsonl, only, row};
+use crate::report::load::Gate;
 use crate::report::{Report, json, text};
 use crate::sample::Outcome;
 use crate::wire::chat::ServerMetrics;
@@ -139,4 +142,68 @@ fn the_text_of_a_run_under_load() {
     assert!(written.lines().all(|line| line.chars().count() <= 80), "{written}");
     insta::assert_snapshot!(written);
     assert!(json::write(&Report::of(&data)).contains("p99_interval_95_ns"));
+}
+
+/// The same, of which `share` have to keep the limits.
+fn with_slo(requests: u64, slo: &str, share: f64) -> Vec<Row> {
+    let mut rows = under_load(requests);
+    let note = SloNote { slo: slo.parse().unwrap(), share };
+    rows[0].conditions.as_mut().unwrap().slo = Some(note);
+    rows
+}
+
+fn gate(rows: &[Row]) -> Option<Gate> {
+    only(rows).logs[0].load.as_ref().unwrap().gate()
+}
+
+#[test]
+fn an_slo_counts_from_the_due_time_and_a_failure_breaks_it() {
+    // TTFT from the due time: 101 to 500 ms in steps of 1 ms, twice that for every other request.
+    assert_eq!(gate(&under_load(400)), None);
+    assert_eq!(gate(&with_slo(400, "ttft:1s", 1.0)), Some(Gate::Kept));
+    assert_eq!(gate(&with_slo(400, "ttft:998ms", 1.0)), Some(Gate::Missed), "999 ms from the due time");
+    let mut rows = with_slo(400, "ttft:1s", 0.99);
+    for at in 0..4 {
+        rows[at] = failed(rows[at].clone(), Outcome::NoToken);
+    }
+    assert_eq!(gate(&rows), Some(Gate::Kept), "4 of 400 are 1 %");
+    rows[4] = failed(rows[4].clone(), Outcome::NoToken);
+    assert_eq!(gate(&rows), Some(Gate::Missed));
+    let finding = Report::of(&only(&rows)).findings.pop().unwrap();
+    assert!(finding.starts_with("98.8 % of the requests kept ttft:1s (95 % interval"), "{finding}");
+    assert!(finding.ends_with("The SLO asks for 99 %: missed."), "{finding}");
+}
+
+#[test]
+fn the_longest_gap_is_what_itl_limits() {
+    let mut rows = with_slo(20, "itl:100ms", 1.0);
+    assert_eq!(gate(&rows), Some(Gate::Kept));
+    rows[7].sample.itl_counts.add(101 * MS);
+    assert_eq!(gate(&rows), Some(Gate::Missed));
+}
+
+#[test]
+fn what_the_server_does_not_tell_leaves_an_slo_unknown() {
+    let mut rows = with_slo(20, "tpot:30ms", 0.9);
+    assert_eq!(gate(&rows), Some(Gate::Kept));
+    for row in &mut rows[..3] {
+        row.sample.usage.as_mut().unwrap().completion_tokens = None;
+    }
+    assert_eq!(gate(&rows), Some(Gate::Unknown), "17 of 20 are known, 18 are asked for");
+}
+
+#[test]
+fn more_rows_than_are_kept_give_the_same_figures() {
+    let rows = under_load(400);
+    let logged = Reading::parse(Path::new("a.jsonl"), jsonl(&rows).as_bytes()).unwrap().lines;
+    let mut digested = Data::default();
+    let stream = logged.into_iter().map(Ok::<_, std::convert::Infallible>);
+    let Ok(log) = digested.add(None, "benchmark.jsonl".into(), stream, 100);
+    assert!(log.is_digested() && log.entries.is_empty());
+    let (few, all) = (Report::of(&digested), Report::of(&only(&rows)));
+    assert_eq!(few.findings, all.findings);
+    for name in ["load", "load_rates"] {
+        let table = |report: &Report| report.tables.iter().find(|table| table.name == name).unwrap().rows.clone();
+        assert_eq!(table(&few), table(&all));
+    }
 }
