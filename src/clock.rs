@@ -1,8 +1,9 @@
 //! The one place that reads time.
 //!
 //! A [`Stamp`] is a point on the machine's monotonic clock; differences of stamps are [`Nanos`]. The wall clock is read
-//! for two things only: to say when a session began ([`Monotonic::wall`]), and to carry a kernel receive stamp, which
-//! Linux gives on `CLOCK_REALTIME`, over to the monotonic clock ([`ReceiveClock`]). No duration ever comes from it.
+//! for three things only: to say when a session began ([`Monotonic::wall`]), to begin on several machines at once
+//! ([`Monotonic::at`]), and to carry a kernel receive stamp, which Linux gives on `CLOCK_REALTIME`, over to the monotonic
+//! clock ([`ReceiveClock`]). No duration ever comes from it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -46,10 +47,17 @@ pub trait Clock: Send + Sync {
 pub struct Monotonic;
 
 impl Monotonic {
-    /// The wall clock, for the `started_at` of a session and for nothing else.
+    /// The wall clock, for the `started_at` of a session and the common start of several, and for nothing else.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
     pub fn wall(self) -> SystemTime {
         SystemTime::now()
+    }
+
+    /// The point at which the wall clock will show `wall`, by what it shows now; `None` when that has passed. For the
+    /// moment at which several machines begin, and for nothing that is measured.
+    pub fn at(self, wall: SystemTime) -> Option<Stamp> {
+        let left = wall.duration_since(self.wall()).ok()?;
+        Some(self.now().after(left))
     }
 
     /// Processor time that this process has used, in nanoseconds.

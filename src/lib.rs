@@ -9,7 +9,7 @@
 //! | 0 | [`clock`], [`exit`], [`rng`], [`stats`], [`chart`], [`wire`] | `clock` alone |
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
 //! | 2 | [`plan`], [`net`] | `net` |
-//! | 3 | [`sample`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
+//! | 3 | [`sample`], [`load`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
 //! | 4 | [`tokens`], [`session`], [`evidence`], [`selftest`] | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
 //! | 5 | [`record`]'s log | `record` |
@@ -31,6 +31,7 @@ pub mod endpoint;
 pub mod evidence;
 pub mod exit;
 pub mod fit;
+pub mod load;
 pub mod net;
 pub mod pairs;
 pub mod plan;

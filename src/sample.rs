@@ -129,12 +129,19 @@ pub struct Place {
     /// The size that its document was asked for; only where pairs are measured at several sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asked_tokens: Option<u64>,
+    /// Tokens at its beginning that earlier requests of the schedule had there too, which an endless cache finds; only
+    /// under load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reusable_tokens: Option<u64>,
 }
 
 /// The moments of a request, in nanoseconds from the session's start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stamps {
+    /// When the load began, from which its schedule counts (`load` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_ns: Option<Nanos>,
     /// When the schedule asked for it (`load` only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_ns: Option<Nanos>,
@@ -160,6 +167,9 @@ pub struct Stamps {
     pub first_content_ns: Option<Nanos>,
     pub last_token_ns: Option<Nanos>,
     pub end_ns: Option<Nanos>,
+    /// Processor time that the client had used by then, from when its process began (`load` only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_cpu_ns: Option<Nanos>,
     /// Every event that carried generated text, where kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub chunk_ns: Vec<Nanos>,

@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::net::{Connection, Dialled, Event, Exchange, FlightId, Keep, News, Outgoing, Sent};
 use crate::plan::{Arm, Role};
 use crate::sample::{Outcome, Place, Sample, StampKind, Stamps};
-use crate::wire::body::{self, Adapted, Conversation, Prompt};
+use crate::wire::body::{self, Adapted, Prompt, Say};
 use crate::wire::http1::{Connection as Wish, Method};
 use crate::wire::refusal::{Refusal, classify};
 
@@ -59,11 +59,11 @@ pub struct Manner {
 
 /// A request to perform.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct Ask<S> {
     pub arm: Arm,
     pub role: Role,
     pub place: Place,
-    pub conversation: Conversation<'a>,
+    pub conversation: S,
     pub max_tokens: u64,
 }
 
@@ -129,13 +129,13 @@ impl<'a> Session<'a> {
     }
 
     /// The same under a number that the caller gives, where several sessions share one count of trials.
-    pub fn perform_as(&mut self, trial: u64, ask: &Ask<'_>, watch: &mut dyn Watch) -> Sample {
+    pub fn perform_as<S: Say>(&mut self, trial: u64, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
         self.trials = trial.saturating_sub(1);
         self.perform(ask, watch)
     }
 
     /// Performs one request and returns what was measured; a failure is a sample too.
-    pub fn perform(&mut self, ask: &Ask<'_>, watch: &mut dyn Watch) -> Sample {
+    pub fn perform<S: Say>(&mut self, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
         self.trials += 1;
         let attempt = loop {
             let attempt = self.attempt(ask, watch);
@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
         Monotonic.now().since(self.started).unwrap_or(0)
     }
 
-    fn attempt(&mut self, ask: &Ask<'_>, watch: &mut dyn Watch) -> Attempt {
+    fn attempt<S: Say>(&mut self, ask: &Ask<S>, watch: &mut dyn Watch) -> Attempt {
         let body = self.body(ask);
         let mut attempt = Attempt {
             dialled: None,
@@ -225,7 +225,7 @@ impl<'a> Session<'a> {
         attempt
     }
 
-    fn body(&self, ask: &Ask<'_>) -> Vec<u8> {
+    fn body<S: Say>(&self, ask: &Ask<S>) -> Vec<u8> {
         let request = body::Request {
             model: &self.manner.model,
             max_tokens: ask.max_tokens,
@@ -318,13 +318,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn sample(&self, ask: &Ask<'_>, attempt: Attempt) -> Sample {
+    fn sample<S>(&self, ask: &Ask<S>, attempt: Attempt) -> Sample {
         let Attempt { dialled, sent, exchange, outcome, body_bytes } = attempt;
         let arrivals = &exchange.arrivals;
         let since = |stamp: Stamp| stamp.since(self.started);
         let at = |stamp: Option<Stamp>| stamp.and_then(since);
         let stamps = Stamps {
+            start_ns: None,
             due_ns: None,
+            client_cpu_ns: None,
             dial_ns: at(dialled.map(|dialled| dialled.began)),
             connect_ns: at(dialled.map(|dialled| dialled.connected)),
             tls_ns: at(dialled.and_then(|dialled| dialled.secured)),

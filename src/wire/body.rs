@@ -7,6 +7,8 @@
 //! What a server refused is left out or renamed by [`Adapted`], in the open; what the user asked for in `--extra_body`
 //! comes last and replaces a field of ours that bears the same name.
 
+use std::borrow::Cow;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -146,27 +148,49 @@ impl Adapted {
     }
 }
 
-impl Conversation<'_> {
+/// Something that is said to a model.
+pub trait Say {
+    fn messages(&self) -> Cow<'_, [Message]>;
+    /// The same for a model without a chat template.
+    fn text(&self) -> Cow<'_, str>;
+}
+
+impl Say for Conversation<'_> {
     /// Without a document there is the prompt alone.
-    pub fn messages(&self) -> Vec<Message> {
+    fn messages(&self) -> Cow<'_, [Message]> {
+        let prompt = Message { role: Role::User, content: self.prompt.to_owned() };
         if self.document.is_empty() {
-            return vec![Message { role: Role::User, content: self.prompt.to_owned() }];
+            return Cow::Owned(vec![prompt]);
         }
-        vec![
+        Cow::Owned(vec![
             Message { role: Role::User, content: self.hand_over() },
             Message { role: Role::Assistant, content: ACKNOWLEDGEMENT.to_owned() },
-            Message { role: Role::User, content: self.prompt.to_owned() },
-        ]
+            prompt,
+        ])
     }
 
-    /// The same for a model without a chat template.
-    pub fn text(&self) -> String {
+    fn text(&self) -> Cow<'_, str> {
         if self.document.is_empty() {
-            return self.prompt.to_owned();
+            return Cow::Borrowed(self.prompt);
         }
-        format!("{}\n\n{}\n", self.hand_over(), self.prompt)
+        Cow::Owned(format!("{}\n\n{}\n", self.hand_over(), self.prompt))
+    }
+}
+
+impl Say for &[Message] {
+    fn messages(&self) -> Cow<'_, [Message]> {
+        Cow::Borrowed(self)
     }
 
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            [only] => Cow::Borrowed(&only.content),
+            several => several.iter().map(|message| format!("{}\n\n", message.content)).collect(),
+        }
+    }
+}
+
+impl Conversation<'_> {
     fn hand_over(&self) -> String {
         let nonce = self.nonce.map(|nonce| format!("{nonce}\n")).unwrap_or_default();
         format!("{nonce}Here is a document:\n```\n{}\n```", self.document)
