@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod load;
 pub mod map;
 pub mod parse;
+pub mod rates;
 pub mod report;
 pub mod selftest;
 mod session;
@@ -59,7 +60,7 @@ pub enum Command {
     /// Does the cache help? Randomised pairs, an interval, a control, and the proof
     Verify(verify::VerifyArgs),
     /// What the cache is worth under load: arrivals on a schedule, a known share of hits
-    Load(load::LoadArgs),
+    Load(Box<load::LoadArgs>),
     /// How far off this client's own times are, and the smallest effect that can be seen from here
     Selftest(selftest::SelftestArgs),
     /// The anatomy of a KV cache: block size, capacity, tiers, policy, lifetime, sharing, replicas

@@ -115,6 +115,7 @@ pub fn conditions(command: &str, argv: Vec<String>, opened: &Opened, args: &Endp
         rule: None,
         map: None,
         slo: None,
+        load: None,
         selftest: None,
     }
 }
@@ -148,7 +149,7 @@ pub const MOST_ROWS: usize = 10_000;
 pub fn read_into(data: &mut Data, label: Option<String>, path: &Path, most: usize) -> Result<(), LogError> {
     let mut rows = Rows::open(path)?;
     let log = data.add(label, path.display().to_string(), rows.by_ref(), most)?;
-    log.cut = rows.cut();
+    log.cut = log.cut.or(rows.cut());
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub fn main(argv: &[OsString]) -> Exit {
         Some(Command::Sweep(args)) => sweep::run(args, shown),
         Some(Command::Prompts(args)) => prompts::run(args, shown),
         Some(Command::Verify(args)) => verify::run(args, shown),
-        Some(Command::Load(args)) => load::run(args, shown),
+        Some(Command::Load(args)) => load::run(*args, shown),
         Some(Command::Selftest(args)) => selftest::run(&args),
         Some(Command::Map(args)) => map::run(args, shown),
         Some(Command::Sim(args)) => sim::run(&args),

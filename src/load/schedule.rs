@@ -48,6 +48,7 @@ pub struct Flow {
 
 /// When flows begin.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of it")]
 pub enum Timing {
     Arrivals(Arrivals),
     /// By the workload's own word, up to a moment.

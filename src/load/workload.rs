@@ -31,6 +31,7 @@ use crate::plan::Arm;
 
 /// A supply of flows.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a run has one of it")]
 pub enum Workload {
     Mix(Mix),
     Classic(Classic),

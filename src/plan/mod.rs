@@ -1,6 +1,5 @@
 //! What is to be measured, decided before anything is sent: options and a seed become trials in a fixed order.
 
-pub mod load;
 pub mod map;
 pub mod prompts;
 

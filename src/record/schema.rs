@@ -105,6 +105,9 @@ pub struct Conditions {
     /// What each request of a session under load had to keep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<SloNote>,
+    /// What was asked of a session under load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadNote>,
     /// The error of this very client as measured before the run; null where it was not.
     pub selftest: Option<SelfTest>,
 }
@@ -151,6 +154,27 @@ pub struct SloNote {
     pub slo: Slo,
     /// 0.99 is 99 %.
     pub share: f64,
+}
+
+/// What was asked of a session under load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadNote {
+    /// What is asked: `mix`, `chat`, ... and how.
+    pub workload: String,
+    /// When: `poisson at 2`, `closed loop of 4`, ...
+    pub arrivals: String,
+    pub seed: u64,
+    /// Which part of the one schedule this session sends.
+    pub shard: ShardNote,
+    /// Processors that the client may use.
+    pub processors: u64,
+}
+
+/// A part of a schedule: `index` from 0 of `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardNote {
+    pub index: u64,
+    pub count: u64,
 }
 
 /// How far off the client's own stamps were, against a server of known truth.

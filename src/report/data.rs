@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 use crate::evidence::{Evidence, Judge, Proof};
 use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
-use crate::record::{Conditions, Line, Logged, MapNote, Reading};
+use crate::record::{Conditions, Line, LoadNote, Logged, MapNote, Reading};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
 use crate::verdict;
@@ -53,6 +53,8 @@ pub struct Log {
     pub maps: Vec<(usize, MapNote)>,
     /// What its requests under load come to, if it has any.
     pub load: Option<Tally>,
+    /// What was asked of its sessions under load, by the session's number.
+    pub loads: Vec<(usize, LoadNote)>,
 }
 
 /// One row of a log.
@@ -87,7 +89,7 @@ impl Data {
         for Named { label, path, reading } in logs {
             let rows = reading.lines.into_iter().map(Ok::<_, std::convert::Infallible>);
             let Ok(log) = data.add(label, path, rows, usize::MAX);
-            log.cut = reading.cut;
+            log.cut = log.cut.or(reading.cut);
         }
         data
     }
@@ -103,13 +105,21 @@ impl Data {
         rows: impl Iterator<Item = Result<Logged, E>>,
         most: usize,
     ) -> Result<&mut Log, E> {
-        let before = self.logs.last().map_or(0, |log| log.first_row + log.rows);
+        let before = self.logs.iter().map(|log| log.rows).sum();
         let mut growing = Growing::new(label, path, before, most);
         for row in rows {
             growing.take(row?);
         }
-        self.logs.push(growing.log);
-        Ok(self.logs.last_mut().expect("one was just pushed"))
+        let log = growing.log;
+        let run = log.run();
+        // Shards of one run are one log, unless the reader gave them names.
+        let at = self.logs.iter().position(|other| run.is_some() && other.run() == run);
+        match at {
+            Some(at) => self.logs[at].join(log, most),
+            None => self.logs.push(log),
+        }
+        let last = self.logs.len() - 1;
+        Ok(&mut self.logs[at.unwrap_or(last)])
     }
 }
 
@@ -138,6 +148,7 @@ impl Growing {
             rule: None,
             maps: Vec::new(),
             load: None,
+            loads: Vec::new(),
         };
         Growing { log, session: None, places: Vec::new(), judge: Judge::default(), is_under_load: false, most }
     }
@@ -158,6 +169,7 @@ impl Growing {
             let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
             log.rule = log.rule.take().or(rule);
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
+            log.loads.extend(conditions.load.clone().map(|note| (next.number, note)));
             self.is_under_load = conditions.command == "load";
             if let Some(slo) = conditions.slo {
                 log.load.get_or_insert_default().ask(slo);
@@ -169,7 +181,9 @@ impl Growing {
         log.rows += 1;
         self.session = Some(next);
         if self.is_under_load {
-            log.load.get_or_insert_default().take(&entry);
+            let load = log.load.get_or_insert_default();
+            load.is_sharded = log.loads.iter().any(|(_, note)| note.shard.count > 1);
+            load.take(&entry);
         }
         if log.rows <= self.most || log.load.is_none() {
             log.entries.push(entry);
@@ -184,6 +198,32 @@ impl Log {
     /// Whether it has more rows under load than are kept one by one.
     pub fn is_digested(&self) -> bool {
         self.entries.len() < self.rows
+    }
+
+    /// What all shards of a run have in common; `None` for a log that is no shard's, or one with a name of its own.
+    fn run(&self) -> Option<(&str, &str, &str, u64, u64)> {
+        let (_, note) = self.loads.first().filter(|(_, note)| note.shard.count > 1 && self.label == self.path)?;
+        Some((self.condition("nonce")?, &note.workload, &note.arrivals, note.seed, note.shard.count))
+    }
+
+    /// Takes the rows of another shard of the same run, as if the one file followed the other.
+    fn join(&mut self, other: Log, most: usize) {
+        let lines = self.entries.last().map_or(0, |entry| entry.line);
+        let sessions = self.loads.iter().map(|(session, _)| session + 1).max().unwrap_or(0);
+        let moved = |entry: Entry| Entry { session: entry.session + sessions, line: entry.line + lines, ..entry };
+        let is_whole = !self.is_digested() && !other.is_digested() && self.rows + other.rows <= most;
+        self.rows += other.rows;
+        if is_whole {
+            self.entries.extend(other.entries.into_iter().map(moved));
+        } else {
+            self.entries = Vec::new();
+        }
+        self.loads.extend(other.loads.into_iter().map(|(session, note)| (session + sessions, note)));
+        if let Some(load) = other.load {
+            self.load.get_or_insert_default().merge(load, sessions);
+        }
+        self.conditions.extend(other.conditions);
+        self.cut = self.cut.or(other.cut);
     }
 
     /// The place of `prompt` among the log's, added to them if need be: two sessions that asked the same are one.
@@ -287,7 +327,14 @@ impl Entry {
 
     /// Whether it counts: measured, with a time, not about a document that is shared in part, and no cold that was warm.
     pub fn is_measured(&self) -> bool {
-        self.has_time() && !self.is_warm_cold() && self.shared_percent().is_none() && !self.is_of_map()
+        let is_whole = self.shared_percent().is_none() && !self.is_partly_reusable();
+        self.has_time() && !self.is_warm_cold() && is_whole && !self.is_of_map()
+    }
+
+    /// Whether it was meant to find a part of its prompt, so that it is neither a cold request nor a hit.
+    fn is_partly_reusable(&self) -> bool {
+        let reusable = self.sample.as_ref().and_then(|sample| sample.place.reusable_tokens);
+        self.arm == Arm::Cold && reusable.is_some_and(|tokens| tokens > 0)
     }
 
     /// Whether it was sent to be cold, and the server counts more than a tenth of its prompt as cached: no time of a

@@ -11,6 +11,7 @@ mod doctor;
 mod flush;
 mod help;
 mod hub;
+mod load;
 mod map;
 mod map_virtual;
 mod open;

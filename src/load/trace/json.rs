@@ -49,11 +49,9 @@ pub(super) fn parse(bytes: &[u8], most: usize) -> Result<Trace, TraceError> {
             }
         }
     } else {
-        let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
-        let mut line = 1;
-        while let Some(value) = values.next() {
+        let values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
+        for (value, line) in values.zip(1..) {
             reader.take(value.map_err(unread)?, line)?;
-            line += 1;
             if reader.is_full(most) {
                 break;
             }

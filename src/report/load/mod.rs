@@ -4,12 +4,12 @@
 //! where the sample's order bounds it on both sides. Gaps between tokens have no interval: those of one request are not
 //! independent.
 
-mod lag;
+mod conduct;
+mod reuse;
 mod server;
 mod slo;
 mod tally;
 
-pub use lag::Lag;
 pub use slo::Gate;
 pub use tally::Tally;
 
@@ -18,6 +18,7 @@ use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
 use super::units;
 use crate::evidence::Found;
+use crate::record::LoadNote;
 use crate::stats::histogram::Histogram;
 use crate::stats::{quantile, sorted};
 use tally::{FOUND, Kind, TIMED, Timed};
@@ -52,6 +53,7 @@ impl Tail {
 pub(super) struct Load<'a> {
     log: usize,
     tally: &'a Tally,
+    asked: &'a [(usize, LoadNote)],
     /// Rows of which nothing but this is kept.
     digested: Option<usize>,
 }
@@ -60,7 +62,8 @@ impl Load<'_> {
     pub(super) fn all(data: &Data) -> Vec<Load<'_>> {
         let logs = data.logs.iter().enumerate();
         logs.filter_map(|(log, of)| {
-            Some(Load { log, tally: of.load.as_ref()?, digested: of.is_digested().then_some(of.rows) })
+            let (tally, asked) = (of.load.as_ref()?, &of.loads[..]);
+            Some(Load { log, tally, asked, digested: of.is_digested().then_some(of.rows) })
         })
         .collect()
     }
@@ -114,9 +117,9 @@ impl Load<'_> {
         let share = |n: u64| units::share(n as f64 / tally.measured.max(1) as f64);
         let (meant, did) = (share(tally.meant_hits), share(tally.kind(Found::Hit).answered));
         let mut said = vec![format!("{meant} of the requests were meant to hit, {did} did.")];
-        let lag = tally.lag();
-        said.extend(lag.and_then(Lag::sentence));
-        if lag.is_none() && tally.measured > 0 {
+        said.extend(tally.reuse.sentence());
+        said.extend(conduct::remarks(tally, self.asked));
+        if tally.lags().is_empty() && tally.measured > 0 {
             said.push("a closed loop measures its own concurrency: the server's tail at a rate needs --rate.".into());
         }
         said.extend(server::remark(tally));

@@ -29,6 +29,12 @@ pub enum Gate {
 }
 
 impl Kept {
+    pub(super) fn merge(&mut self, other: Kept) {
+        self.kept += other.kept;
+        self.unknown += other.unknown;
+        self.requests += other.requests;
+    }
+
     pub(super) fn take(&mut self, slo: &Slo, sample: &Sample) {
         self.requests += 1;
         match keeps(slo, sample) {

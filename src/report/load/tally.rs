@@ -1,7 +1,8 @@
 //! What the rows of a run under load come to, in 64 bytes a row at most: a million rows are more than the log's text may
 //! take in memory.
 
-use super::lag::{Lag, lag_ns};
+use super::conduct::lag_ns;
+use super::reuse::Reuse;
 use super::slo::{Gate, Kept};
 use crate::clock::Nanos;
 use crate::evidence::Found;
@@ -10,7 +11,7 @@ use crate::record::SloNote;
 use crate::report::data::Entry;
 use crate::sample::Sample;
 use crate::stats::histogram::Histogram;
-use crate::stats::{quantile, sorted};
+use crate::stats::sorted;
 use crate::wire::metrics::Spans;
 
 /// What a request under load is timed by, in nanoseconds.
@@ -70,6 +71,14 @@ impl Kind {
         &self.times[timed as usize]
     }
 
+    fn merge(&mut self, other: Kind) {
+        self.answered += other.answered;
+        for (mine, more) in self.times.iter_mut().zip(other.times) {
+            mine.extend(more);
+        }
+        self.itl.merge(&other.itl);
+    }
+
     fn take(&mut self, sample: &Sample) {
         self.answered += 1;
         for timed in TIMED {
@@ -90,7 +99,7 @@ fn push(column: &mut Vec<f64>, value: f64) {
     column.push(value);
 }
 
-/// One session: moments count from its own start.
+/// One session: moments count from the start of its load.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     session: usize,
@@ -101,6 +110,8 @@ struct Span {
     first_sent: Nanos,
     last_sent: Nanos,
     last_end: Nanos,
+    /// The first end of a request and the last, each with the processor time that the client had used by then.
+    cpu: Option<[(Nanos, Nanos); 2]>,
     spans: Option<Spans>,
 }
 
@@ -120,7 +131,10 @@ pub struct Tally {
     pub(super) cached_tokens: Option<u64>,
     pub(super) server: Server,
     slo: Option<(SloNote, Kept)>,
+    pub(super) reuse: Reuse,
     in_flight_ns: f64,
+    /// Whether its sessions are shards of one run, which began together; else they came one after the other.
+    pub is_sharded: bool,
 }
 
 /// Where the time to first token went inside the server, by its word for each request, in nanoseconds.
@@ -159,6 +173,7 @@ impl Tally {
         if let Some((asked, kept)) = &mut self.slo {
             kept.take(&asked.slo, sample);
         }
+        self.reuse.take(entry);
         if sample.ttft_ns().is_none() {
             self.fail(sample.outcome.name());
             return;
@@ -203,24 +218,68 @@ impl Tally {
         if due.is_empty() { (Timed::Ttft, self.all(Timed::Ttft)) } else { (Timed::TtftFromDue, due) }
     }
 
-    pub fn lag(&self) -> Option<Lag> {
-        let p99_ns = quantile::quantile(&sorted(&self.lags), 0.99)?;
-        Some(Lag { p99_ns, median_ttft_ns: quantile::quantile(&self.all(Timed::TtftFromDue), 0.5)? })
+    /// Of all requests, growing: how late the client was.
+    pub(super) fn lags(&self) -> Vec<f64> {
+        sorted(&self.lags)
+    }
+
+    /// Processors that each session had in use, with its number.
+    pub(super) fn busy(&self) -> impl Iterator<Item = (usize, f64)> {
+        self.sessions.iter().filter_map(|of| {
+            let [first, last] = of.cpu?;
+            let elapsed = last.0.checked_sub(first.0).filter(|elapsed| *elapsed > 0)?;
+            Some((of.session, last.1.saturating_sub(first.1) as f64 / elapsed as f64))
+        })
+    }
+
+    /// Takes in the rows of another shard of the same run, whose sessions are numbered on from `sessions`.
+    pub fn merge(&mut self, other: Tally, sessions: usize) {
+        for (mine, more) in self.kinds.iter_mut().zip(other.kinds) {
+            mine.merge(more);
+        }
+        for (name, n) in other.failures {
+            (0..n).for_each(|_| self.fail(name));
+        }
+        self.measured += other.measured;
+        self.meant_hits += other.meant_hits;
+        self.lags.extend(other.lags);
+        self.sessions.extend(other.sessions.into_iter().map(|of| Span { session: of.session + sessions, ..of }));
+        let add = |sum: &mut Option<u64>, more: Option<u64>| *sum = more.map_or(*sum, |n| Some(sum.unwrap_or(0) + n));
+        add(&mut self.completion_tokens, other.completion_tokens);
+        add(&mut self.prompt_tokens, other.prompt_tokens);
+        add(&mut self.cached_tokens, other.cached_tokens);
+        self.server.merge(other.server);
+        self.reuse.merge(other.reuse);
+        match (&mut self.slo, other.slo) {
+            (Some((_, mine)), Some((_, more))) => mine.merge(more),
+            (mine, more) => *mine = mine.or(more),
+        }
+        self.in_flight_ns += other.in_flight_ns;
+    }
+
+    /// What came one after the other: the sessions, or all shards of a run as one.
+    fn runs(&self) -> Vec<Span> {
+        if self.is_sharded {
+            self.sessions.iter().copied().reduce(Span::beside).into_iter().collect()
+        } else {
+            self.sessions.clone()
+        }
     }
 
     /// Requests a second that the schedule asked for.
     pub(super) fn asked_rate(&self) -> Option<f64> {
-        rate(self.sessions.iter().map(|of| (of.due.checked_sub(1), of.last_due.checked_sub(of.first_due))))
+        rate(self.runs().iter().map(|of| (of.due.checked_sub(1), of.last_due.checked_sub(of.first_due))))
     }
 
     /// Requests a second from the first hand-over to the last.
     pub(super) fn sent_rate(&self) -> Option<f64> {
-        rate(self.sessions.iter().map(|of| (of.sent.checked_sub(1), of.last_sent.checked_sub(of.first_sent))))
+        rate(self.runs().iter().map(|of| (of.sent.checked_sub(1), of.last_sent.checked_sub(of.first_sent))))
     }
 
     /// From the first hand-over to the last end, in seconds, of all sessions together.
     pub(super) fn seconds(&self) -> Option<f64> {
-        let spans = self.sessions.iter().filter_map(|of| of.last_end.checked_sub(of.first_sent));
+        let runs = self.runs();
+        let spans = runs.iter().filter_map(|of| of.last_end.checked_sub(of.first_sent));
         spans.reduce(|sum, span| sum + span).filter(|span| *span > 0).map(|span| span as f64 / 1e9)
     }
 
@@ -231,7 +290,7 @@ impl Tally {
 
     /// What the server's clocks counted, over all sessions.
     pub(super) fn spans(&self) -> Option<Spans> {
-        self.sessions.iter().filter_map(|of| of.spans).reduce(|one, other| one.and(&other))
+        self.runs().into_iter().filter_map(|of| of.spans).reduce(|one, other| one.and(&other))
     }
 
     fn span(&mut self, session: usize) -> &mut Span {
@@ -245,6 +304,7 @@ impl Tally {
                 first_sent: Nanos::MAX,
                 last_sent: 0,
                 last_end: 0,
+                cpu: None,
                 spans: None,
             });
         }
@@ -262,20 +322,47 @@ impl Tally {
 impl Span {
     fn take(&mut self, sample: &Sample, spans: Option<Spans>) {
         let stamps = &sample.stamps;
-        if let Some(due) = stamps.due_ns {
+        let since = |moment: Nanos| moment.saturating_sub(stamps.start_ns.unwrap_or(0));
+        if let Some(due) = stamps.due_ns.map(since) {
             self.due += 1;
             (self.first_due, self.last_due) = (self.first_due.min(due), self.last_due.max(due));
         }
-        if let Some(sent) = stamps.sent_ns {
+        if let Some(sent) = stamps.sent_ns.map(since) {
             self.sent += 1;
             (self.first_sent, self.last_sent) = (self.first_sent.min(sent), self.last_sent.max(sent));
         }
-        self.last_end = self.last_end.max(stamps.end_ns.unwrap_or(0));
+        self.last_end = self.last_end.max(stamps.end_ns.map_or(0, since));
+        if let Some(moment) = stamps.end_ns.zip(stamps.client_cpu_ns) {
+            let [first, last] = self.cpu.unwrap_or([moment, moment]);
+            self.cpu = Some([first.min(moment), last.max(moment)]);
+        }
         self.spans = spans.or(self.spans);
+    }
+
+    /// This session and another that began with it. Each has read the server's clocks over the requests of both, so that
+    /// one reading stands for both.
+    fn beside(self, other: Span) -> Span {
+        Span {
+            due: self.due + other.due,
+            sent: self.sent + other.sent,
+            first_due: self.first_due.min(other.first_due),
+            last_due: self.last_due.max(other.last_due),
+            first_sent: self.first_sent.min(other.first_sent),
+            last_sent: self.last_sent.max(other.last_sent),
+            last_end: self.last_end.max(other.last_end),
+            spans: self.spans.or(other.spans),
+            ..self
+        }
     }
 }
 
 impl Server {
+    fn merge(&mut self, other: Server) {
+        self.queue.extend(other.queue);
+        self.prefill.extend(other.prefill);
+        self.rest.extend(other.rest);
+    }
+
     fn take(&mut self, sample: &Sample) {
         let ns = |ms: f64| ms * 1e6;
         let told = sample.server_metrics.unwrap_or_default();

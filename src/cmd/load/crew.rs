@@ -1,0 +1,166 @@
+//! Those who send under load: a thread for each flow under way.
+//!
+//! A thread makes its request's body ahead of time, waits for the scheduled moment, and takes the session that has been
+//! idle longest, with its connection.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Scope};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::clock::{Clock, Monotonic, Nanos, Stamp};
+use crate::cmd::open::Opened;
+use crate::load::prompt::Texts;
+use crate::load::schedule::{Flow, Schedule, Turn};
+use crate::plan::Role;
+use crate::sample::{Place, Sample};
+use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
+
+/// A flow's thread begins so long before its request is due, to make its body and to be awake.
+const AHEAD: Duration = Duration::from_millis(200);
+
+/// How often a wait looks up to see whether the run is over. It delays no request: those wait in threads of their own.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// Stack of a flow's thread. Thousands may be under way.
+const STACK: usize = 256 * 1024;
+
+/// What all requests under way share.
+pub struct Crew<'a> {
+    pub opened: &'a Opened,
+    pub manner: Manner,
+    pub max_tokens: u64,
+    pub interrupt: Interrupt,
+    pub texts: Texts,
+    /// All stamps count from here.
+    pub started: Stamp,
+    /// The budget is spent.
+    pub is_enough: AtomicBool,
+    /// The schedule counts from here; not known before it begins.
+    pub origin: OnceLock<Stamp>,
+    /// Trials before the first of the schedule.
+    pub primes: u64,
+    /// Sessions that wait for a request. The longest idle goes first, so that no connection is left to go stale.
+    pub idle: Mutex<VecDeque<Session<'a>>>,
+}
+
+/// A request that ended.
+pub struct Done {
+    pub sample: Sample,
+    /// Tokens of the text that was generated for it.
+    pub tokens: u64,
+}
+
+impl<'a> Crew<'a> {
+    /// Performs one request, at `due` where there is such a moment.
+    pub fn perform(&self, trial: u64, role: Role, turn: &Turn, due: Option<Stamp>) -> Done {
+        let messages = self.texts.messages(&turn.prompt);
+        let ask = Ask {
+            arm: turn.arm,
+            role,
+            place: Place { document: turn.document, reusable_tokens: Some(turn.reusable_tokens), ..Place::default() },
+            conversation: &messages[..],
+            max_tokens: turn.max_tokens.map_or(self.max_tokens, |most| most.min(self.max_tokens)),
+        };
+        if let Some(due) = due {
+            Monotonic.sleep_until(due);
+        }
+        let mut session = self.session();
+        let mut sample = session.perform_as(trial, &ask, &mut Unwatched);
+        self.idle().push_back(session);
+        let since = |stamp: Stamp| stamp.since(self.started);
+        sample.stamps.start_ns = self.origin.get().copied().and_then(since);
+        sample.stamps.due_ns = due.and_then(since);
+        sample.stamps.client_cpu_ns = Some(Monotonic.cpu());
+        Done { sample, tokens: turn.prompt.tokens() }
+    }
+
+    fn session(&self) -> Session<'a> {
+        let waiting = self.idle().pop_front();
+        let (endpoint, interrupt) = (&self.opened.endpoint, self.interrupt.clone());
+        waiting.unwrap_or_else(|| Session::starting(endpoint, self.manner.clone(), interrupt, self.started))
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Session<'a>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether no further request is to go out.
+    pub fn is_over(&self) -> bool {
+        self.interrupt.is_set() || self.is_enough.load(Ordering::Relaxed)
+    }
+
+    /// Waits until `moment`; shorter when the run is over.
+    pub fn wait(&self, moment: Stamp) {
+        while !self.is_over() && Monotonic.now() < moment {
+            Monotonic.sleep_until(moment.min(Monotonic.now().after(LOOK_UP)));
+        }
+    }
+
+    /// The schedule's start: far enough ahead for the first request to be ready.
+    pub fn begin(&self, at: Option<Stamp>) -> Stamp {
+        *self.origin.get_or_init(|| at.unwrap_or_else(|| Monotonic.now().after(AHEAD)))
+    }
+
+    /// An open loop: each flow at its moment, whatever became of those before.
+    pub fn open_loop<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        schedule: Schedule,
+        start: Option<Stamp>,
+        done: &Sender<Done>,
+    ) -> anyhow::Result<()> {
+        let origin = self.begin(start);
+        for flow in schedule {
+            let due = origin.after(Duration::from_nanos(flow.due_ns.unwrap_or(0)));
+            self.wait(before(due));
+            if self.is_over() {
+                break;
+            }
+            let (done, number) = (done.clone(), flow.number);
+            let thread = thread::Builder::new()
+                .stack_size(STACK)
+                .spawn_scoped(scope, move || self.follow(&flow, Some(due), &done));
+            thread.with_context(|| format!("cannot start a thread for request {number}; lower --rate"))?;
+        }
+        Ok(())
+    }
+
+    /// A closed loop: one of several streams, which takes its next flow when the last has ended, and `gap` has passed.
+    pub fn closed_loop(&self, schedule: &Mutex<Schedule>, start: Stamp, gap: Duration, done: &Sender<Done>) {
+        self.wait(start);
+        while !self.is_over() {
+            let Some(flow) = schedule.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
+            self.follow(&flow, None, done);
+            self.wait(Monotonic.now().after(gap));
+        }
+    }
+
+    /// One request after the other, each a time to think after the end of the one before.
+    fn follow(&self, flow: &Flow, first_due: Option<Stamp>, done: &Sender<Done>) {
+        let mut due = first_due;
+        for (turn, number) in flow.turns.iter().zip(flow.first..) {
+            let ended = self.perform(1 + self.primes + number, Role::Measure, turn, due);
+            // That nobody reads any more means that the log could not be written, which has been said.
+            if done.send(ended).is_err() {
+                break;
+            }
+            let Some(next) = flow.turns.get((number - flow.first + 1) as usize) else { break };
+            let moment = Monotonic.now().after(Duration::from_nanos(next.think_ns));
+            self.wait(if due.is_some() { before(moment) } else { moment });
+            if self.is_over() {
+                break;
+            }
+            due = due.map(|_| moment);
+        }
+    }
+}
+
+/// When to be at work for what is due then.
+fn before(due: Stamp) -> Stamp {
+    Stamp(due.0.saturating_sub(AHEAD.as_nanos() as Nanos))
+}
