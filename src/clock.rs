@@ -117,15 +117,21 @@ impl Clock for ManualClock {
 /// at most 500 ppm, so half a second between two reads moves the offset by no more than this.
 const STEP: i128 = 250_000;
 
+/// For so long after a step was noticed no kernel stamp is believed: a segment that was stamped before the step may still
+/// lie unread. The reader does nothing but read, so that none lies longer.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// Carries kernel receive stamps from the wall clock to the monotonic clock.
 ///
 /// At each read both clocks are taken together; a kernel stamp `k` read at wall time `r` and monotonic time `m` happened
-/// at `m - (r - k)`. A stamp from the future, or one taken across a step of the wall clock, is refused.
-#[derive(Debug, Default)]
+/// at `m - (r - k)`. A stamp from the future, or one that may have been taken before a step of the wall clock, is refused.
+#[derive(Debug)]
 pub struct ReceiveClock {
-    offset: Option<i128>,
-    last: Option<Stamp>,
-    steps: u64,
+    /// The wall clock less the monotonic one, at the read before.
+    offset: i128,
+    last: Stamp,
+    /// When the latest step was noticed.
+    stepped: Option<Stamp>,
 }
 
 /// One reading of both clocks.
@@ -145,28 +151,39 @@ impl BothClocks {
     }
 }
 
+impl BothClocks {
+    /// The wall clock less the monotonic one.
+    fn offset(self) -> i128 {
+        i128::from(self.wall_ns) - i128::from(self.at.0)
+    }
+}
+
 impl ReceiveClock {
+    /// A clock that is to notice steps from `now` on.
+    pub fn starting(now: BothClocks) -> ReceiveClock {
+        ReceiveClock { offset: now.offset(), last: now.at, stepped: None }
+    }
+
     /// The monotonic moment of the kernel stamp `kernel_wall_ns` that came with a read at `now`, or `None` when the
-    /// stamp cannot be believed: it lies in the future, or the wall clock was stepped since the read before.
+    /// stamp cannot be believed: it lies in the future, or the wall clock was stepped within the last second.
     pub fn convert(&mut self, now: BothClocks, kernel_wall_ns: u64) -> Option<Stamp> {
-        let offset = i128::from(now.wall_ns) - i128::from(now.at.0);
-        let elapsed = self.last.and_then(|last| now.at.since(last)).unwrap_or(0);
+        let elapsed = now.at.since(self.last).unwrap_or(0);
         // 500 ppm of slew on top of the fixed tolerance, for reads that are far apart.
         let tolerance = STEP + i128::from(elapsed) / 2_000;
-        let stepped = self.offset.is_some_and(|before| (offset - before).abs() > tolerance);
-        self.offset = Some(offset);
-        self.last = Some(now.at);
-        if stepped {
-            self.steps += 1;
+        if (now.offset() - self.offset).abs() > tolerance {
+            self.stepped = Some(now.at);
+        }
+        (self.offset, self.last) = (now.offset(), now.at);
+        if self.is_unsettled(now.at) {
             return None;
         }
         let age = now.wall_ns.checked_sub(kernel_wall_ns)?;
         now.at.0.checked_sub(age).map(Stamp)
     }
 
-    /// How many steps of the wall clock were noticed.
-    pub fn steps(&self) -> u64 {
-        self.steps
+    /// Whether kernel stamps are refused at `now` because the wall clock was stepped.
+    pub fn is_unsettled(&self, now: Stamp) -> bool {
+        self.stepped.is_some_and(|stepped| now < stepped.after(SETTLING))
     }
 }
 
@@ -188,31 +205,42 @@ mod tests {
 
     #[test]
     fn a_kernel_stamp_keeps_its_age_on_the_monotonic_clock() {
-        let mut clock = ReceiveClock::default();
+        let mut clock = ReceiveClock::starting(both(0, WALL - 5_000));
         assert_eq!(clock.convert(both(5_000, WALL), WALL - 1_200), Some(Stamp(3_800)));
     }
 
     #[test]
     fn a_stamp_from_the_future_is_refused() {
-        let mut clock = ReceiveClock::default();
+        let mut clock = ReceiveClock::starting(both(0, WALL - 5_000));
         assert_eq!(clock.convert(both(5_000, WALL), WALL + 1), None);
-        assert_eq!(clock.steps(), 0);
+        assert!(!clock.is_unsettled(Stamp(5_000)));
     }
 
     #[test]
-    fn a_step_of_the_wall_clock_refuses_one_stamp_and_is_counted() {
-        let mut clock = ReceiveClock::default();
-        assert!(clock.convert(both(1_000_000, WALL), WALL - 10).is_some());
-        let stepped = WALL + 1_000_000_000;
-        assert_eq!(clock.convert(both(2_000_000, stepped), stepped - 10), None);
-        assert_eq!(clock.convert(both(3_000_000, stepped + 1_000_000), stepped), Some(Stamp(2_000_000)));
-        assert_eq!(clock.steps(), 1);
+    fn after_a_step_of_the_wall_clock_either_way_stamps_are_refused_until_the_old_ones_are_gone() {
+        const SECOND: u64 = 1_000_000_000;
+        for stepped in [WALL + SECOND, WALL - SECOND] {
+            let mut clock = ReceiveClock::starting(both(0, WALL));
+            let at = |clock: &mut ReceiveClock, ns: u64, stamp: u64| clock.convert(both(ns, stepped + ns), stamp);
+            assert_eq!(at(&mut clock, 2_000_000, stepped), None);
+            // Stamped before the step, and read after it was noticed: on the new clock it would be a second off.
+            assert_eq!(at(&mut clock, 3_000_000, WALL + 1_900_000), None);
+            assert!(clock.is_unsettled(Stamp(3_000_000)));
+            let settled = SECOND + 2_000_000;
+            assert_eq!(at(&mut clock, settled, stepped + settled - 7), Some(Stamp(settled - 7)));
+            assert!(!clock.is_unsettled(Stamp(settled)));
+        }
+    }
+
+    #[test]
+    fn a_step_before_the_first_read_is_noticed_too() {
+        let mut clock = ReceiveClock::starting(both(0, WALL));
+        assert_eq!(clock.convert(both(1_000, WALL + 5_000_000), WALL + 4_999_000), None);
     }
 
     #[test]
     fn slew_within_what_ntp_may_do_is_no_step() {
-        let mut clock = ReceiveClock::default();
-        clock.convert(both(0, WALL), WALL);
+        let mut clock = ReceiveClock::starting(both(0, WALL));
         let second = 1_000_000_000;
         let slewed = WALL + 10 * second + 4_900_000;
         assert_eq!(clock.convert(both(10 * second, slewed), slewed - 7), Some(Stamp(10 * second - 7)));

@@ -9,6 +9,7 @@ use std::fmt;
 
 pub use advice::Engine;
 
+use crate::buffering;
 use crate::evidence::{Evidence, Found, Reported};
 use crate::sample::Sample;
 
@@ -143,14 +144,12 @@ impl Page {
             (Some(_), _) => self.say(Ok, "role chunk", "together with the first token"),
             (None, _) => self.say(Ok, "role chunk", "none"),
         }
-        if cold.token_events < 2 {
-            self.say(Missing, "buffering", "one event with text; more --max_tokens would show it");
-        } else if stamps.first_token_ns == stamps.last_token_ns {
-            let text = "all tokens arrive at once, so TTFT is the time of the whole answer: switch off the buffering of a \
-                        proxy (nginx: proxy_buffering off) or gzip";
-            self.say(Wrong, "buffering", text);
-        } else {
-            self.say(Ok, "buffering", "tokens arrive as they are made");
+        match buffering::is_buffered(cold) {
+            None => {
+                self.say(Missing, "buffering", "too few tokens or too quick to tell; more --max_tokens would show it")
+            }
+            Some(true) => self.say(Wrong, "buffering", buffering::ALARM),
+            Some(false) => self.say(Ok, "buffering", "tokens arrive as they are made"),
         }
     }
 

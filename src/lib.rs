@@ -10,7 +10,7 @@
 //! | 1 | [`cli`], [`document`], [`sim`]'s models | no |
 //! | 2 | [`plan`], [`net`] | `net` |
 //! | 3 | [`sample`], [`load`], [`endpoint`], [`sim`]'s server and socket | `endpoint`, `sim` |
-//! | 4 | [`tokens`], [`session`], [`evidence`], [`selftest`] | `tokens`, `session` |
+//! | 4 | [`tokens`], [`session`], [`evidence`], [`buffering`], [`selftest`] | `tokens`, `session` |
 //! | 5 | [`pairs`], [`record`]'s schema, [`progress`] | `progress` |
 //! | 5 | [`record`]'s log | `record` |
 //! | 6 | [`verify`], [`cachemap`], [`verdict`], [`fit`], [`doctor`] | no |
@@ -20,6 +20,7 @@
 //! Durations are `u64` nanoseconds on the monotonic clock until [`report`] turns them into text. A measurement that
 //! was not taken is `None`, never 0, and a request that failed is an [`sample::Outcome`], never a log line.
 
+pub mod buffering;
 pub mod cachemap;
 pub mod chart;
 pub mod cli;

@@ -41,6 +41,10 @@ pub struct Sample {
     /// events themselves are kept.
     #[serde(default, skip_serializing_if = "Histogram::is_empty")]
     pub itl_counts: Histogram,
+    /// The system's clock was stepped while it was under way, so that some of its stamps are the reader's and not the
+    /// kernel's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clock_stepped: bool,
     #[serde(default)]
     pub usage: Option<Usage>,
     #[serde(default)]

@@ -58,8 +58,13 @@ impl Quality {
 
     /// The smallest difference of two times that this client can tell from its own error, in nanoseconds.
     pub fn smallest_effect_ns(&self) -> f64 {
-        BOTH * self.p99_ns
+        smallest_effect_ns(self.p99_ns)
     }
+}
+
+/// The same from the error that 99 % of times stay below.
+pub fn smallest_effect_ns(p99_ns: f64) -> f64 {
+    BOTH * p99_ns
 }
 
 #[cfg(test)]

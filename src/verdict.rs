@@ -9,6 +9,7 @@
 
 mod caveat;
 mod doubt;
+mod floor;
 mod trust;
 
 pub use caveat::Caveat;

@@ -35,6 +35,9 @@ pub struct RunArgs {
     /// Throw-away documents sent first
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub warmup: u64,
+    /// Print every moment of each request, and which of them other tools call TTFT
+    #[arg(long, help_heading = "Output")]
+    pub ladder: bool,
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "benchmark.jsonl", help_heading = "Output")]
     pub out: PathBuf,

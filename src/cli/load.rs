@@ -108,6 +108,9 @@ pub struct LoadArgs {
     /// Begin when all shards are ready, by this file on a path that they share
     #[arg(long, value_name = "FILE", help_heading = "Machines")]
     pub barrier: Option<PathBuf>,
+    /// Leave out the short selftest before the run, below whose error no effect is reported
+    #[arg(long, help_heading = "Load")]
+    pub no_selftest: bool,
     /// Log, one line of JSON per request; cleared when the first request goes out; several shards put their number into it
     #[arg(long, value_name = "LOG", default_value = "load.jsonl", help_heading = "Output")]
     pub out: PathBuf,

@@ -36,6 +36,9 @@ pub struct VerifyArgs {
     /// Ratio that the cache has to reach: 0 when the interval lies above it, 3 when below, else 4
     #[arg(long, value_name = "RATIO", help_heading = "Verdict")]
     pub expect: Option<Ratio>,
+    /// Leave out the short selftest before the run, below whose error no effect is reported
+    #[arg(long, help_heading = "Verdict")]
+    pub no_selftest: bool,
     /// Log, one line of JSON per request; cleared when the first request goes out
     #[arg(long, value_name = "LOG", default_value = "verify.jsonl", help_heading = "Output")]
     pub out: PathBuf,

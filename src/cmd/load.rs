@@ -13,11 +13,11 @@ use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use super::advice;
 use super::consent::{Cost, Spent};
 use super::counters::Clocks;
 use super::journal::{self, Journal};
 use super::setup::Setup;
+use super::{advice, selftest};
 use crate::cli::load::LoadArgs;
 use crate::clock::{Clock, Monotonic, Stamp};
 use crate::document::Document;
@@ -33,6 +33,9 @@ use crate::sample::Outcome;
 use crew::{Crew, Done};
 use design::Design;
 use gate::Gate;
+
+/// Streams at once in the selftest before the run.
+const SELFTEST_STREAMS: u64 = 8;
 
 pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
@@ -56,6 +59,9 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     conditions.prompt = Some(args.prompt.clone());
     conditions.slo = args.slo.map(|slo| SloNote { slo, share: args.slo_share.share() });
     conditions.load = Some(note);
+    if !args.no_selftest {
+        conditions.selftest = selftest::short(SELFTEST_STREAMS, &setup);
+    }
     let mut manner = setup.manner();
     manner.keep_token_times = args.token_times;
     let words_per_token = specimen.text.split(' ').count() as f64 / specimen.context_tokens.max(1) as f64;

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::plan::{Arm, Role};
 use crate::progress::{Spinner, Voice};
 use crate::record::Flush;
+use crate::report::ladder;
 use crate::rng::Nonce;
 use crate::sample::{Outcome, Place, Sample};
 use crate::session::{Ask, Session};
@@ -192,6 +193,9 @@ impl Run<'_> {
                     crate::progress::error(&format!("run {index} failed: {said}"));
                 }
             }
+        }
+        if self.args.ladder {
+            print(&ladder::text(index, &sample));
         }
         self.journal.write(index, self.document.context_tokens, sample, flush)?;
         Ok(())

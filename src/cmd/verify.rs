@@ -9,12 +9,13 @@ use super::counters::Meter;
 use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
-use super::{advice, progress_of_pairs};
+use super::{advice, progress_of_pairs, selftest};
 use crate::cli::verify::VerifyArgs;
+use crate::clock::Nanos;
 use crate::document::Document;
 use crate::exit::Exit;
 use crate::progress::Voice;
-use crate::record::RuleNote;
+use crate::record::{RuleNote, SelfTest};
 use crate::sample::{Outcome, Sample};
 use crate::session::{Ask, Session, Unwatched};
 use crate::stats::looks::Rule;
@@ -50,6 +51,10 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let mut conditions = setup.conditions("verify", argv);
     conditions.prompt = Some(args.prompt.clone());
     conditions.rule = Some(RuleNote { max_pairs: args.max_pairs, precision });
+    if !args.no_selftest {
+        conditions.selftest = selftest::short(1, &setup);
+    }
+    let floor_ns = conditions.selftest.as_ref().map(SelfTest::smallest_effect_ns);
     let mut manner = setup.manner();
     manner.keep_token_times = false;
     // Answers to two questions cannot be compared.
@@ -59,6 +64,7 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         texts: Texts { nonce: setup.nonce, words, question: args.prompt.clone() },
         context_tokens: specimen.context_tokens,
         rule: design.rule.clone(),
+        floor_ns,
         machine: Verify::new(design),
         session: setup.session(manner),
         journal: Journal::new(log, conditions),
@@ -80,6 +86,8 @@ struct Run<'a> {
     voice: Voice,
     machine: Verify,
     rule: Rule,
+    /// Effects below it cannot be seen from here.
+    floor_ns: Option<Nanos>,
     texts: Texts,
     context_tokens: u64,
     session: Session<'a>,
@@ -142,7 +150,7 @@ impl Run<'_> {
         let expected = self.args.expect.map(|ratio| ratio.0);
         Ok(match self.session.is_interrupted() {
             true => Exit::Interrupted,
-            false => Verdict::of(&self.samples, &self.rule).exit(expected),
+            false => Verdict::of(&self.samples, &self.rule).seen_from(self.floor_ns).exit(expected),
         })
     }
 }

@@ -145,15 +145,14 @@ impl Route {
     fn connect(&self, limit: Duration) -> Result<TcpStream, DialError> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in &self.addresses {
-            let opened = TcpStream::connect_timeout(address, limit).and_then(|socket| {
-                socket.set_nodelay(true)?;
-                // A peer that accepts and then says nothing must not hold up a handshake for ever.
-                socket.set_read_timeout(Some(limit))?;
-                socket.set_write_timeout(Some(limit))?;
-                Ok(socket)
-            });
-            match opened {
-                Ok(socket) => return Ok(socket),
+            match TcpStream::connect_timeout(address, limit) {
+                Ok(socket) => {
+                    // A system that knows none of these options still has a connection.
+                    let _ = socket.set_nodelay(true);
+                    // A peer that accepts and then says nothing must not hold up a handshake for ever.
+                    let _ = socket.set_read_timeout(Some(limit)).and_then(|()| socket.set_write_timeout(Some(limit)));
+                    return Ok(socket);
+                }
                 Err(reason) => last = reason,
             }
         }

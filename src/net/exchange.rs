@@ -57,6 +57,8 @@ pub struct Arrivals {
     pub first_token_shared: bool,
     /// Whether the kernel stamped the read that this measurement rests on (the first token's, else the first byte's).
     pub kernel_stamped: Option<bool>,
+    /// Some of them are the clock's at the read, because the system's clock was stepped.
+    pub clock_stepped: bool,
 }
 
 /// How an exchange came to its end.
@@ -144,6 +146,7 @@ impl Incoming {
         let before = (self.exchange.arrivals.first_token, self.exchange.done);
         let at = read.kernel_at.unwrap_or(read.at);
         let arrivals = &mut self.exchange.arrivals;
+        arrivals.clock_stepped |= read.clock_stepped;
         if arrivals.first_byte.is_none() && !plain.is_empty() {
             arrivals.first_byte = Some(at);
             arrivals.kernel_stamped = Some(read.kernel_at.is_some());

@@ -30,6 +30,8 @@ pub(super) struct Read {
     pub at: Stamp,
     /// The kernel's stamp of the last segment in it.
     pub kernel_at: Option<Stamp>,
+    /// The kernel's stamps are refused for now, because the system's clock was stepped.
+    pub clock_stepped: bool,
     /// What came; empty at the end of the stream.
     pub bytes: io::Result<Vec<u8>>,
 }
@@ -104,7 +106,7 @@ impl Shared {
     }
 
     fn run(&self, messages: &Sender<Message>) {
-        let mut clock = ReceiveClock::default();
+        let mut clock = ReceiveClock::starting(BothClocks::read());
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut ready = Vec::with_capacity(256);
         loop {
@@ -148,6 +150,7 @@ impl Shared {
         if bytes.as_ref().map_or(true, Vec::is_empty) {
             self.unwatch(connection);
         }
-        messages.send(Message::Read(Read { connection, at: now.at, kernel_at, bytes })).map_err(|_| ())
+        let clock_stepped = clock.is_unsettled(now.at);
+        messages.send(Message::Read(Read { connection, at: now.at, kernel_at, clock_stepped, bytes })).map_err(|_| ())
     }
 }

@@ -6,12 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cli::slo::Slo;
+use crate::clock::Nanos;
 use crate::document::Origin;
 use crate::evidence::Evidence;
 use crate::plan::map::Design;
 use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
+use crate::selftest::{Quality, smallest_effect_ns};
 use crate::wire::metrics::Spans;
 
 /// The version of the rows that are written here. It grows when a key changes its meaning or goes; a new key does not
@@ -180,10 +182,33 @@ pub struct ShardNote {
 /// How far off the client's own stamps were, against a server of known truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelfTest {
+    /// Requests at once; 1 where the log does not say.
+    #[serde(default = "one_stream")]
+    pub streams: u64,
     pub samples: u64,
     /// |reported TTFT - truth|.
     pub median_error_ns: u64,
     pub p99_error_ns: u64,
+}
+
+fn one_stream() -> u64 {
+    1
+}
+
+impl SelfTest {
+    pub fn of(streams: u64, quality: &Quality) -> SelfTest {
+        SelfTest {
+            streams,
+            samples: (quality.requests - quality.lost) as u64,
+            median_error_ns: quality.median_ns.round() as u64,
+            p99_error_ns: quality.p99_ns.round() as u64,
+        }
+    }
+
+    /// The smallest difference of two times that this client can tell from its own error.
+    pub fn smallest_effect_ns(&self) -> Nanos {
+        smallest_effect_ns(self.p99_error_ns as f64).round() as Nanos
+    }
 }
 
 /// What stood between two measured requests to empty the cache.

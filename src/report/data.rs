@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 use crate::evidence::{Evidence, Judge, Proof};
 use crate::plan::prompts::Prompt;
 use crate::plan::{Arm, Role};
-use crate::record::{Conditions, Line, LoadNote, Logged, MapNote, Reading};
+use crate::record::{Conditions, Line, LoadNote, Logged, MapNote, Reading, SelfTest};
 use crate::sample::{Outcome, Sample};
 use crate::stats::looks::Rule;
 use crate::verdict;
@@ -49,6 +49,8 @@ pub struct Log {
     pub cut: Option<usize>,
     /// When its pairs were to stop; `None` where the log does not say.
     pub rule: Option<Rule>,
+    /// The client's own error as measured before the run; the largest of its sessions', `None` where none says.
+    pub selftest: Option<SelfTest>,
     /// What its sessions were to map, by the session's number.
     pub maps: Vec<(usize, MapNote)>,
     /// What its requests under load come to, if it has any.
@@ -146,6 +148,7 @@ impl Growing {
             conditions: Vec::new(),
             cut: None,
             rule: None,
+            selftest: None,
             maps: Vec::new(),
             load: None,
             loads: Vec::new(),
@@ -168,6 +171,8 @@ impl Growing {
             self.places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
             let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
             log.rule = log.rule.take().or(rule);
+            let worse = |one: &SelfTest, other: &SelfTest| one.p99_error_ns.cmp(&other.p99_error_ns);
+            log.selftest = log.selftest.take().into_iter().chain(conditions.selftest.clone()).max_by(worse);
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             log.loads.extend(conditions.load.clone().map(|note| (next.number, note)));
             self.is_under_load = conditions.command == "load";
@@ -237,6 +242,11 @@ impl Log {
     /// What the log says under `key`, the first session's word.
     pub fn condition(&self, key: &str) -> Option<&str> {
         self.conditions.iter().flatten().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Differences of two times that are smaller cannot be told from the client's own error.
+    pub fn smallest_effect_ns(&self) -> Option<Nanos> {
+        self.selftest.as_ref().map(SelfTest::smallest_effect_ns)
     }
 
     /// The rows of each session that has full rows, in the order they were sent.

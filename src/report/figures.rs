@@ -11,6 +11,8 @@ mod shares;
 mod tokens;
 mod ttft;
 
+pub(super) use ladder::typical;
+
 use super::data::{Data, Entry, arm_name, arm_rank};
 use super::fit::Curves;
 use super::map::Mapped;

@@ -53,6 +53,7 @@ pub fn row(run_index: u64, context_tokens: u64, arm: Arm, speed: f64) -> Row {
         shared_reads: 0,
         first_token_shared: false,
         itl_counts: Default::default(),
+        clock_stepped: false,
         usage: Some(usage),
         timings: None,
         server_metrics: None,

@@ -8,7 +8,7 @@ use super::load::{self, Load};
 use super::map::Mapped;
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{evidence, figures, prompts, shares, units};
+use super::{evidence, figures, ladder, prompts, remarks, shares, units};
 use crate::cachemap::CacheMap;
 use crate::chart::Figure;
 use crate::plan::{Arm, Role};
@@ -54,12 +54,13 @@ impl Report {
             arm_table(data),
             evidence::table(data),
             fit_table(data, &curves),
+            ladder::table(data),
             failure_table(data),
         ]);
         Report {
             title: title(data),
             findings: findings(data, (&judged, &mapped, &loads), &sweeps, &effects, &curves.break_evens),
-            remarks: remarks(data, (&judged, &mapped, &loads), &sweeps, &effects),
+            remarks: remarks::all(data, (&judged, &mapped, &loads), &sweeps, &effects),
             claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
             maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
@@ -80,8 +81,15 @@ fn effects(data: &Data, judged: &[Judged], sweeps: &[Sweep]) -> Vec<Effect> {
     effects.extend(sweeps.iter().flat_map(Sweep::effects));
     let decided: Vec<usize> = judged.iter().map(|of| of.log).chain(sweeps.iter().map(|of| of.log)).collect();
     effects.extend(Effect::all(data).into_iter().filter(|effect| !decided.contains(&effect.log)));
+    effects.retain(|effect| is_seen(data, effect));
     effects.sort_by_key(|effect| effect.log);
     effects
+}
+
+/// Whether it is larger than the client's own error, where that was measured.
+fn is_seen(data: &Data, effect: &Effect) -> bool {
+    let smallest = data.logs[effect.log].smallest_effect_ns();
+    smallest.is_none_or(|smallest| effect.saved().abs() >= smallest as f64)
 }
 
 /// One sentence a log at one length, or over its lengths; else what was measured at all.
@@ -132,11 +140,14 @@ fn side_by_side(data: &Data) -> Option<String> {
     (words.len() >= 2).then(|| format!("At {} tokens a hit has its first token after {all}.", units::count(length)))
 }
 
-fn named(data: &Data, log: usize, sentence: &str) -> String {
+pub(super) fn named(data: &Data, log: usize, sentence: &str) -> String {
     if data.is_labelled() { format!("{}: {sentence}", data.logs[log].label) } else { sentence.to_string() }
 }
 
 fn no_effect(data: &Data, log: usize) -> String {
+    if Effect::all(data).iter().any(|effect| effect.log == log && !is_seen(data, effect)) {
+        return "Cold and hit differ by less than can be seen from here: no effect is reported.".into();
+    }
     let rows = data.logs[log].entries.iter().filter(|entry| entry.role == Role::Measure).count();
     let measured: Vec<&Entry> = data.logs[log].entries.iter().filter(|entry| entry.is_measured()).collect();
     let Some(first) = measured.first() else {
@@ -191,45 +202,7 @@ fn pays_from(found: &BreakEven) -> String {
     }
 }
 
-/// Below this many samples of an arm no interval of its median exists at 95 %.
-const FEW: usize = 6;
-
-fn remarks(
-    data: &Data,
-    (judged, mapped, loads): (&[Judged], &[Mapped], &[Load<'_>]),
-    sweeps: &[Sweep],
-    effects: &[Effect],
-) -> Vec<String> {
-    let mut remarks = Vec::new();
-    for (log, of) in data.logs.iter().enumerate() {
-        let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
-        remarks.extend(cut.map(|sentence| named(data, log, &sentence)));
-        remarks.extend(evidence::remarks(data, log).iter().map(|sentence| named(data, log, sentence)));
-    }
-    remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
-    remarks.extend(sweeps.iter().flat_map(|sweep| sweep.remarks().into_iter().map(|r| named(data, sweep.log, &r))));
-    remarks.extend(mapped.iter().flat_map(|mapped| mapped.remarks().into_iter().map(|r| named(data, mapped.log, &r))));
-    if data.entries().any(|(_, entry)| entry.sample.is_none()) {
-        remarks.push(
-            "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),
-        );
-    }
-    if effects.iter().any(|effect| effect.cold.samples.min(effect.hit.samples) < FEW) {
-        remarks.push("A few requests prove little; ttft verify measures until the interval is known.".into());
-    }
-    remarks.extend(loads.iter().flat_map(|load| load.remarks().into_iter().map(|r| named(data, load.log(), &r))));
-    let failed = data.entries().filter(|(_, entry)| entry.failure().is_some()).count();
-    if failed > 0 {
-        remarks.push(format!(
-            "{} failed and {} not count.",
-            plural(failed, "request"),
-            if failed == 1 { "does" } else { "do" }
-        ));
-    }
-    remarks
-}
-
-fn plural(n: usize, word: &str) -> String {
+pub(super) fn plural(n: usize, word: &str) -> String {
     format!("{} {word}{}", units::count(n as u64), if n == 1 { "" } else { "s" })
 }
 

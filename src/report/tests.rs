@@ -11,8 +11,9 @@ use super::table::Cell;
 use super::*;
 use crate::exit::Exit;
 use crate::plan::Arm;
-use crate::record::Row;
-use crate::sample::Outcome;
+use crate::record::{Conditions, Row};
+use crate::sample::{Outcome, Place};
+use crate::verdict::Claim;
 
 fn pair() -> Vec<Row> {
     vec![row(1, 32_000, Arm::Cold, 1.0), row(2, 32_000, Arm::Hit, 1.0)]
@@ -235,18 +236,72 @@ fn other_stamps_and_unproved_cold_are_named_as_reserves() {
     assert!(!compared.is_void());
 }
 
+/// The conditions of a session of this command.
+fn conditions(command: &str, selftest: serde_json::Value) -> Conditions {
+    let conditions = serde_json::json!({
+        "command": command, "version": "0", "argv": [], "host": null, "started_at": "", "endpoint": "", "api": "chat",
+        "model": "", "server": null, "model_ctx": null, "model_ctx_from": null, "document": null, "connection": "fresh",
+        "stamps": "kernel", "nonce": "00000000000000000000000000000000", "prompt": null, "max_tokens": 4,
+        "rule": { "max_pairs": 10, "precision": 0.1 }, "selftest": selftest,
+    });
+    serde_json::from_value(conditions).unwrap()
+}
+
 #[test]
 fn a_verdict_goes_by_the_rule_its_session_was_started_with() {
     let mut rows = verify(1.0);
     assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 5 at level 0.0158"));
-    let conditions = serde_json::json!({
-        "command": "verify", "version": "0", "argv": [], "host": null, "started_at": "", "endpoint": "", "api": "chat",
-        "model": "", "server": null, "model_ctx": null, "model_ctx_from": null, "document": null, "connection": "fresh",
-        "stamps": "kernel", "nonce": "00000000000000000000000000000000", "prompt": null, "max_tokens": 4,
-        "rule": { "max_pairs": 10, "precision": 0.1 }, "selftest": null,
-    });
-    rows[0].conditions = Some(serde_json::from_value(conditions).unwrap());
+    rows[0].conditions = Some(conditions("verify", serde_json::Value::Null));
     assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 1 at level 0.05"));
+}
+
+/// What a selftest found whose smallest visible effect is `ms`.
+fn selftest(ms: u64) -> serde_json::Value {
+    serde_json::json!({"streams": 1, "samples": 100, "median_error_ns": 20_000, "p99_error_ns": ms * 500_000})
+}
+
+#[test]
+fn an_effect_below_the_client_s_own_error_is_not_reported() {
+    // 381 ms cold, 71 ms on a hit.
+    for (floor_ms, is_seen) in [(1, true), (300, true), (320, false)] {
+        let mut rows = verify(1.0);
+        rows[0].conditions = Some(conditions("verify", selftest(floor_ms)));
+        let report = Report::of(&only(&rows));
+        let (written, claim) = (text::write(&report), report.claim);
+        assert_eq!(claim == Some(Claim::Helps), is_seen, "{floor_ms}: {written}");
+        assert_eq!(written.contains("INCONCLUSIVE: cold and hit differ by less than can be seen from here"), !is_seen);
+        assert_eq!(report.tables.iter().any(|table| table.name == "effect"), is_seen, "{written}");
+        assert_eq!(written.contains("Grade C: too small to be seen from here"), !is_seen, "{written}");
+        assert!(written.contains(&format!("effects below {floor_ms}")), "{written}");
+    }
+}
+
+#[test]
+fn the_same_holds_where_there_is_no_verdict() {
+    for (floor_ms, is_seen) in [(1, true), (320, false)] {
+        let mut rows: Vec<Row> = verify(1.0);
+        rows.iter_mut().for_each(|row| row.sample.place = Place::default());
+        rows[0].conditions = Some(Conditions { rule: None, ..conditions("run", selftest(floor_ms)) });
+        let report = Report::of(&only(&rows));
+        let written = text::write(&report);
+        assert_eq!(report.tables.iter().any(|table| table.name == "effect"), is_seen, "{written}");
+        assert_eq!(written.contains("no effect is reported"), !is_seen, "{written}");
+        assert!(written.contains("Selftest: own error "), "{written}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_stepped_and_a_prompt_that_was_cut_are_said() {
+    let mut rows = vec![row(1, 8_000, Arm::Cold, 1.0), row(2, 8_000, Arm::Hit, 1.0)];
+    let said =
+        |rows: &[Row]| Report::of(&only(rows)).remarks.join("\n").split_whitespace().collect::<Vec<_>>().join(" ");
+    let honest = said(&rows);
+    assert!(!honest.contains("clock") && !honest.contains("in silence"), "{honest}");
+    rows[1].sample.clock_stepped = true;
+    rows[0].sample.usage.as_mut().unwrap().prompt_tokens = Some(2_048);
+    let told = said(&rows);
+    assert!(told.contains("The system's clock was stepped during 1 request:"), "{told}");
+    assert!(told.contains("The server counted 2,048 prompt tokens for a document of 8,000"), "{told}");
 }
 
 #[test]

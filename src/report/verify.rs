@@ -6,6 +6,7 @@ use super::data::{Data, Log};
 use super::effect::{Arms, Effect};
 use super::table::{Cell, Column, Table};
 use super::{evidence, units};
+use crate::record::SelfTest;
 use crate::sample::{Place, Sample};
 use crate::stats::Estimate;
 use crate::stats::looks::Rule;
@@ -19,6 +20,7 @@ pub struct Judged {
     pub verdict: Verdict,
     /// What the measured requests found, in a few words.
     pub found: String,
+    pub selftest: Option<SelfTest>,
 }
 
 impl Judged {
@@ -30,21 +32,22 @@ impl Judged {
                 // A session that was to measure pairs may have ended before its first.
                 let judged = paired.or_else(|| entries.first().filter(|_| log.rule.is_some()))?;
                 let samples: Vec<Sample> = entries.iter().filter_map(|entry| entry.sample.clone()).collect();
-                let verdict = Verdict::of(&samples, &rule_of(log));
+                let verdict = Verdict::of(&samples, &rule_of(log)).seen_from(log.smallest_effect_ns());
                 Some(Judged {
                     log: nth,
                     context_tokens: judged.context_tokens,
                     verdict,
                     found: evidence::words(entries),
+                    selftest: log.selftest.clone(),
                 })
             })
         });
         sessions.collect()
     }
 
-    /// The effect that was decided on; `None` when no look was reached.
+    /// The effect that was decided on; `None` when no look was reached, or when it cannot be seen from here.
     pub fn effect(&self) -> Option<Effect> {
-        let comparison = self.verdict.comparison.as_ref()?;
+        let comparison = self.verdict.comparison.as_ref().filter(|_| self.verdict.below_floor().is_none())?;
         let arm = |median: u64| Arms { samples: comparison.pairs, median: median as f64 };
         Some(Effect {
             log: self.log,
@@ -59,6 +62,9 @@ impl Judged {
     pub fn findings(&self) -> Vec<String> {
         let verdict = &self.verdict;
         let claim = match (&verdict.comparison, verdict.claim) {
+            (_, claim) if verdict.below_floor().is_some() => {
+                format!("{claim}: cold and hit differ by less than can be seen from here.")
+            }
             (None, claim) => format!("{claim}: too few pairs were measured to say anything."),
             (Some(comparison), claim) => {
                 let (cold, hit) = (units::time(comparison.cold_ns), units::time(comparison.hit_ns));
@@ -115,6 +121,7 @@ impl Judged {
         rows.push(("noise", known(trust.sigma.map(|s| format!("{} a request", units::share(s))))));
         rows.push(("outliers", known(trust.outlier_share.map(units::share))));
         rows.push(("drift", known(trust.drift_per_minute.map(drift))));
+        rows.push(("selftest", self.selftest.as_ref().map_or("not run".into(), own_error)));
         rows
     }
 
@@ -170,6 +177,12 @@ fn drift(per_minute: Estimate) -> String {
     let signed = |x: f64| format!("{}{}", if x < 0.0 { "" } else { "+" }, units::share(x));
     let interval = per_minute.interval.map(|i| format!(" [{} to {}]", signed(i.low), signed(i.high)));
     format!("{}{} a minute, cold", signed(per_minute.value), interval.unwrap_or_default())
+}
+
+/// What a selftest found, and what cannot be seen for it.
+pub(super) fn own_error(test: &SelfTest) -> String {
+    let (p99, smallest) = (units::time(test.p99_error_ns), units::time(test.smallest_effect_ns()));
+    format!("own error {p99} (99 %): effects below {smallest} cannot be seen")
 }
 
 fn as_ratio(shift: Estimate) -> Estimate {

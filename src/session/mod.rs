@@ -354,6 +354,7 @@ impl<'a> Session<'a> {
             shared_reads: arrivals.shared_reads,
             itl_counts: exchange.arrivals.gaps.clone(),
             first_token_shared: arrivals.first_token_shared,
+            clock_stepped: arrivals.clock_stepped,
             usage: exchange.usage,
             timings: exchange.timings,
             server_metrics: exchange.metrics,

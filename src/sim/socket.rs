@@ -112,7 +112,7 @@ impl Socket {
     /// Where the kernel gives no receive stamps, the clock at the read has to do.
     pub fn new(stream: TcpStream, wire: Arc<Wire>) -> Socket {
         let _ = stamp::enable(&stream);
-        Socket { stream, wire, clock: ReceiveClock::default() }
+        Socket { stream, wire, clock: ReceiveClock::starting(BothClocks::read()) }
     }
 
     /// Reads what is there and keeps when it was received.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::buffering;
+use crate::clock::Nanos;
 use crate::stats::Interval;
 
 /// A warning, with what to do about it.
@@ -21,6 +23,10 @@ pub enum Caveat {
     },
     /// The A/A control was not run to its end.
     NoControl,
+    /// The difference is below the client's own error.
+    BelowFloor {
+        floor_ns: Nanos,
+    },
     /// The run ended before its first look.
     NoLook {
         pairs: usize,
@@ -69,7 +75,7 @@ pub enum Caveat {
     Outliers {
         share: f64,
     },
-    /// All tokens of a stream arrived in one read.
+    /// The tokens of streams arrived all at once.
     Buffered {
         requests: usize,
     },
@@ -78,7 +84,7 @@ pub enum Caveat {
 impl Caveat {
     /// Whether nothing can be claimed in spite of a ratio.
     pub fn is_void(&self) -> bool {
-        matches!(self, Caveat::ColdIsNotCold { .. } | Caveat::ControlFailed { .. })
+        matches!(self, Caveat::ColdIsNotCold { .. } | Caveat::ControlFailed { .. } | Caveat::BelowFloor { .. })
     }
 
     /// The best grade that is possible with it; `None` when it does not matter for the grade.
@@ -100,6 +106,7 @@ impl Caveat {
             Caveat::ColdIsNotCold { .. } => "cold is not cold",
             Caveat::ColdDiscarded => "a cold document was discarded",
             Caveat::ControlFailed { .. } => "the A/A control failed",
+            Caveat::BelowFloor { .. } => "too small to be seen from here",
             Caveat::NoControl => "the A/A control is incomplete",
             Caveat::NoLook { .. } => "too few pairs",
             Caveat::Failed { .. } => "requests failed",
@@ -137,6 +144,12 @@ impl fmt::Display for Caveat {
                 "the A/A control failed twice: new documents differ from new documents by {:.2}x to {:.2}x, so this run \
                  shows nothing; run it again on a quieter server",
                 ratio.low, ratio.high
+            ),
+            Caveat::BelowFloor { floor_ns } => write!(
+                f,
+                "the difference is below {:.3} ms, twice this client's own error by its selftest: it cannot be seen from \
+                 here; measure longer documents, or from a quieter machine",
+                *floor_ns as f64 / 1e6
             ),
             Caveat::NoControl => {
                 write!(
@@ -215,11 +228,7 @@ impl fmt::Display for Caveat {
                 "{:.0} % of the times are far above their neighbours: something else keeps the server or this machine busy",
                 percent(*share)
             ),
-            Caveat::Buffered { requests } => write!(
-                f,
-                "in {requests} streams all tokens arrived at once: a proxy or gzip buffers them, and the times are those of \
-                 whole answers"
-            ),
+            Caveat::Buffered { requests } => write!(f, "in {requests} streams {}", buffering::ALARM),
         }
     }
 }

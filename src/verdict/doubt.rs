@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Caveat, Claim, Verdict};
+use crate::buffering;
 use crate::pairs::{Pairs, STORE_PAUSE_NS, came_from_cache};
 use crate::plan::{Arm, Role};
 use crate::sample::Sample;
@@ -31,11 +32,10 @@ pub(super) fn all(verdict: &Verdict, samples: &[Sample], pairs: &Pairs, rule: &R
     caveats
 }
 
-/// Streams whose tokens all arrived at once, where those are more than half.
+/// Streams whose tokens arrived all at once, where those are more than half.
 fn buffered(samples: &[Sample]) -> Option<Caveat> {
-    let measured: Vec<&Sample> = samples.iter().filter(|s| s.role == Role::Measure && s.token_events > 1).collect();
-    let requests = measured.iter().filter(|s| s.stamps.first_token_ns == s.stamps.last_token_ns).count();
-    (2 * requests > measured.len()).then_some(Caveat::Buffered { requests })
+    let requests = buffering::streams(samples.iter().filter(|s| s.role == Role::Measure))?;
+    Some(Caveat::Buffered { requests })
 }
 
 fn cold_is_not_cold(pairs: &Pairs) -> Option<Caveat> {

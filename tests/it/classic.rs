@@ -143,3 +143,50 @@ fn the_classic_schema_has_three_keys_and_no_failures() {
         );
     }
 }
+
+#[test]
+fn the_ladder_tells_an_early_role_from_the_first_token_and_leaves_the_block_as_it_is() {
+    let (folder, sim) = (tempfile::tempdir().unwrap(), sim("7b,noise=0,base=600ms", Some("early_role=400")));
+    let output = ttft(folder.path(), &sim.base_url(), &["--ladder"]);
+    let printed = text(&output.stdout);
+    assert_eq!(printed.matches("Ladder of run").count(), 2, "{printed}");
+    for moment in
+        ["first byte", "first event", "role", "first token", "first content", "last token", "end", "connecting"]
+    {
+        let lines = printed.lines().filter(|line| line.starts_with(&format!("  {moment} ")));
+        assert_eq!(lines.count(), 2, "{moment}: {printed}");
+    }
+    assert!(printed.lines().any(|line| line.starts_with("  role ") && line.contains("vLLM bench serve")), "{printed}");
+    let at = |row: &Value, key: &str| row[key].as_u64().unwrap();
+    let row = &rows(folder.path())[0];
+    assert!(at(row, "first_token_ns") - at(row, "role_ns") > 300_000_000, "{row}");
+    let report = |more: &[&str]| {
+        let mut report = Command::new(env!("CARGO_BIN_EXE_ttft"));
+        report.current_dir(folder.path()).args(["report", "benchmark.jsonl"]).args(more);
+        text(&report.output().unwrap().stdout)
+    };
+    assert!(printed.ends_with(&report(&[])), "{printed}");
+    assert!(report(&["--figure", "ladder"]).starts_with("<svg"));
+    let moments = report(&["--format", "markdown"]);
+    assert!(moments.contains("| hit | role | ") && moments.contains("| vLLM bench serve, evalscope |"), "{moments}");
+}
+
+#[test]
+fn a_buffered_stream_raises_the_alarm_and_an_honest_one_does_not_however_quick() {
+    // 1,000 tokens a second, so that a busy machine does not hold back half of the streams itself.
+    for (profile, fault, is_buffered) in [
+        ("7b,noise=0", Some("buffered"), true),
+        ("7b,noise=0", Some("stream_interval"), false),
+        ("7b,noise=0", None, false),
+        ("instant,base=100ms,decode=1ms", None, false),
+        ("instant", None, false),
+    ] {
+        let (folder, sim) = (tempfile::tempdir().unwrap(), sim(profile, fault));
+        let output = ttft(folder.path(), &sim.base_url(), &["--num_following", "5"]);
+        let said = text(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(0), "{fault:?}");
+        let alarm = "Grade C: in 6 streams all tokens arrived at once: a proxy or gzip buffers the stream";
+        assert_eq!(said.contains(alarm), is_buffered, "{profile} {fault:?}: {said:?}");
+        assert_eq!(said.contains("arrived at once"), is_buffered, "{profile} {fault:?}: {said:?}");
+    }
+}

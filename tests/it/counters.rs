@@ -11,6 +11,7 @@ use super::bench::Bench;
 const FOUND: u64 = 768;
 
 /// A server that shows LMCache's counters, and its address.
+#[expect(clippy::disallowed_methods, reason = "a server of its own, which the simulated one does not speak like")]
 fn lmcache() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

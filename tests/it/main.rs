@@ -1,5 +1,6 @@
 //! The one integration test binary.
 
+mod behaviours;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod classic;

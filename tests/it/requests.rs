@@ -1,9 +1,11 @@
 //! How requests go out: on which connections, to which API, stamped by whom, waiting for how long, and what is never shown.
 
+use std::process::Command;
+
 use serde_json::Value;
 use ttft::sim::server::{Sim, SimConfig};
 
-use super::bench::{Bench, Printed};
+use super::bench::{Bench, Printed, TTFT};
 
 /// A server that speaks like `flavor`.
 fn like(flavor: &str, profile: &str, fault: Option<&str>) -> Bench {
@@ -63,6 +65,26 @@ fn the_stamps_are_the_kernel_s_or_the_clock_s_at_the_read_and_the_row_says_which
         assert!(rows.iter().all(|row| row["stamp"] == source), "{}", rows[0]);
         assert_eq!(rows[0]["conditions"]["stamps"], source);
     }
+}
+
+#[test]
+fn a_kernel_that_refuses_its_stamps_is_no_failure_and_the_samples_say_so() {
+    let bench = Bench::new("instant", &[], 0);
+    let refuse = "-f -qq -o trace.txt -e trace=setsockopt -e inject=setsockopt:error=ENOPROTOOPT";
+    let url = bench.sim.base_url();
+    let mut command = Command::new("strace");
+    command.args(refuse.split(' ')).arg(TTFT).args(["--max_ctx_tokens", "200", "--gap", "0", "--api_base", &url]);
+    let output = command.current_dir(&bench.folder).output().unwrap_or_else(|error| {
+        panic!("this test needs the program strace, of Debian's package of that name, to refuse the stamps: {error}")
+    });
+    let printed = Printed::of(output);
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let trace = bench.text("trace.txt");
+    assert!(trace.contains("SO_TIMESTAMPING") && trace.contains("ENOPROTOOPT"), "they were refused: {trace}");
+    assert!(printed.stderr.contains("this system stamps nothing it receives"), "{}", printed.stderr);
+    let rows = bench.rows("benchmark.jsonl");
+    assert_eq!((rows.len(), &rows[0]["conditions"]["stamps"]), (2, &"read".into()));
+    assert!(rows.iter().all(|row| row["stamp"] == "read" && row["outcome"] == "ok"), "{}", rows[0]);
 }
 
 #[test]

@@ -47,3 +47,15 @@ fn a_large_run_through_a_pipe_asks_for_consent() {
     assert!(told.stderr.contains("say --yes"), "{}", told.stderr);
     assert!(std::fs::read(bench.path("verify.jsonl")).unwrap().is_empty(), "nothing was sent");
 }
+
+#[test]
+fn a_proxy_that_buffers_lowers_the_grade() {
+    let told = verify(&quick(&["buffered"]), &[]);
+    assert!(
+        told.says("streams all tokens arrived at once") && told.says("Grade C: buffered streams"),
+        "{}",
+        told.stdout
+    );
+    let honest = verify(&quick(&[]), &[]);
+    assert!(!honest.says("arrived at once"), "{}", honest.stdout);
+}

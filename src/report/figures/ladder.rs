@@ -34,7 +34,7 @@ pub(super) fn figure(data: &Data) -> Option<Figure> {
 }
 
 /// The measured request of median TTFT at the main length.
-pub(super) fn typical(data: &Data, log: usize, arm: Arm) -> Option<&Entry> {
+pub(in crate::report) fn typical(data: &Data, log: usize, arm: Arm) -> Option<&Entry> {
     let length = data.main_length()?;
     let cells = data.cells();
     let cell = cells.into_iter().find(|cell| (cell.log, cell.context_tokens, cell.arm) == (log, length, arm))?;

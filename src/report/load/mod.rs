@@ -17,6 +17,7 @@ use super::data::Data;
 use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
 use super::units;
+use crate::clock::Nanos;
 use crate::evidence::Found;
 use crate::record::LoadNote;
 use crate::stats::histogram::Histogram;
@@ -56,6 +57,8 @@ pub(super) struct Load<'a> {
     asked: &'a [(usize, LoadNote)],
     /// Rows of which nothing but this is kept.
     digested: Option<usize>,
+    /// Smaller differences cannot be told from the client's own error.
+    smallest_effect_ns: Option<Nanos>,
 }
 
 impl Load<'_> {
@@ -63,7 +66,8 @@ impl Load<'_> {
         let logs = data.logs.iter().enumerate();
         logs.filter_map(|(log, of)| {
             let (tally, asked) = (of.load.as_ref()?, &of.loads[..]);
-            Some(Load { log, tally, asked, digested: of.is_digested().then_some(of.rows) })
+            let digested = of.is_digested().then_some(of.rows);
+            Some(Load { log, tally, asked, digested, smallest_effect_ns: of.smallest_effect_ns() })
         })
         .collect()
     }
@@ -103,6 +107,9 @@ impl Load<'_> {
         let median = |found| quantile::quantile(&sorted(self.tally.kind(found).times(timed)), 0.5);
         let (hit, cold) = (median(Found::Hit)?, median(Found::Cold)?);
         let at = |ns| units::span(ns);
+        if self.smallest_effect_ns.is_some_and(|smallest| (cold - hit).abs() < smallest as f64) {
+            return Some("Under this load hit and cold differ by less than can be seen from here.".into());
+        }
         Some(format!(
             "Under this load a hit had its first token after {}, a cold request after {} (medians): {}.",
             at(hit),

@@ -163,8 +163,8 @@ fn an_slo_counts_from_the_due_time_and_a_failure_breaks_it() {
     assert_eq!(gate(&with_slo(400, "ttft:1s", 1.0)), Some(Gate::Kept));
     assert_eq!(gate(&with_slo(400, "ttft:998ms", 1.0)), Some(Gate::Missed), "999 ms from the due time");
     let mut rows = with_slo(400, "ttft:1s", 0.99);
-    for at in 0..4 {
-        rows[at] = failed(rows[at].clone(), Outcome::NoToken);
+    for row in &mut rows[..4] {
+        *row = failed(row.clone(), Outcome::NoToken);
     }
     assert_eq!(gate(&rows), Some(Gate::Kept), "4 of 400 are 1 %");
     rows[4] = failed(rows[4].clone(), Outcome::NoToken);
@@ -205,5 +205,21 @@ fn more_rows_than_are_kept_give_the_same_figures() {
     for name in ["load", "load_rates"] {
         let table = |report: &Report| report.tables.iter().find(|table| table.name == name).unwrap().rows.clone();
         assert_eq!(table(&few), table(&all));
+    }
+}
+
+#[test]
+fn an_effect_below_the_client_s_own_error_is_not_reported() {
+    let said = |p99_error_ns: u64| {
+        let mut rows = under_load(100);
+        let selftest = json!({"streams": 8, "samples": 100, "median_error_ns": 1, "p99_error_ns": p99_error_ns});
+        rows[0].conditions.as_mut().unwrap().selftest = Some(serde_json::from_value(selftest).unwrap());
+        text::write(&Report::of(&only(&rows)))
+    };
+    // The medians are 150 ms apart.
+    for (p99_error_ns, is_seen) in [(MS, true), (100 * MS, false)] {
+        let text = said(p99_error_ns);
+        assert_eq!(text.contains("Under this load a hit had its first token after"), is_seen, "{text}");
+        assert_eq!(text.contains("differ by less than can be seen from here"), !is_seen, "{text}");
     }
 }

@@ -127,6 +127,7 @@ impl Server {
             shared_reads: 0,
             first_token_shared: false,
             itl_counts: Default::default(),
+            clock_stepped: false,
             usage: Some(Usage {
                 prompt_tokens: Some(tokens),
                 cached_tokens: self.setting.counts.then_some(found.total()),

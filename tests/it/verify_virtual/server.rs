@@ -122,6 +122,7 @@ impl Server {
             shared_reads: 0,
             first_token_shared: false,
             itl_counts: Default::default(),
+            clock_stepped: false,
             usage: Some(Usage { prompt_tokens: Some(tokens), cached_tokens, ..Usage::default() }),
             timings: None,
             server_metrics: None,
