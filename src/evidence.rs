@@ -124,7 +124,7 @@ impl Evidence {
                 (Some(_), false) => Reported::Contradicted,
             },
             local_cached_tokens: local(sample),
-            external_cached_tokens: external(sample),
+            external_cached_tokens: external_cached_tokens(sample),
             contradicted,
             timing: None,
             has_company: sample.has_company(),
@@ -196,7 +196,8 @@ fn local(sample: &Sample) -> Option<u64> {
     by_usage.or_else(counted)
 }
 
-fn external(sample: &Sample) -> Option<u64> {
+/// Prompt tokens that came from outside the engine's own memory; `None` where the server does not tell.
+pub fn external_cached_tokens(sample: &Sample) -> Option<u64> {
     let by_usage = sample.usage.and_then(|usage| {
         let lower = [usage.host_cached_tokens, usage.storage_cached_tokens];
         usage.external_cached_tokens.or_else(|| lower.into_iter().flatten().reduce(|sum, tokens| sum + tokens))

@@ -6,10 +6,14 @@
 //!
 //! A pair does not count when a request of it failed, or when an unseen document came out of the cache.
 
+mod canary;
+
 use std::collections::BTreeMap;
 
+pub use canary::Canary;
+
 use crate::clock::Nanos;
-use crate::plan::{Arm, Role};
+use crate::plan::{Arm, ColdBy, Role};
 use crate::sample::{Outcome, Sample};
 use crate::stats::Estimate;
 use crate::stats::hodges_lehmann::{self, STRATUM};
@@ -38,10 +42,18 @@ pub struct Pairs<'a> {
     pub measured: Vec<Pair<'a>>,
     /// Cold against unseen: the A/A control.
     pub controls: Vec<Pair<'a>>,
+    /// Cold against another that left the cache alone.
+    pub stores: Vec<Pair<'a>>,
     /// Requests with an unseen document, of any role, that were served from the cache.
     pub not_cold: Vec<&'a Sample>,
     /// Measured requests that failed; one that the user stopped did not.
     pub failed: Vec<&'a Sample>,
+    /// By what cold was made cold; `None` for new text.
+    pub cold_by: Option<ColdBy>,
+    /// The proof of that; `None` where there is none, or none is needed.
+    pub canary: Option<Canary>,
+    /// Whether a document was looked for that had just been sent.
+    has_replay: bool,
 }
 
 /// Two requests measured side by side.
@@ -74,16 +86,24 @@ impl<'a> Pairs<'a> {
                 if members[0].arm == Arm::Cold { (members[0], members[1]) } else { (members[1], members[0]) };
             match (cold.arm, other.arm) {
                 (Arm::Cold, Arm::Hit) => pairs.measured.push(Pair { cold, other }),
+                (Arm::Cold, Arm::Unseen) if other.place.cache_off => pairs.stores.push(Pair { cold, other }),
                 (Arm::Cold, Arm::Unseen) => pairs.controls.push(Pair { cold, other }),
                 _ => {}
             }
         }
-        Pairs { not_cold, ..pairs }
+        let cold_by = samples.iter().find_map(|s| s.place.cold_by);
+        let canary = cold_by.and_then(|_| Canary::of(samples));
+        Pairs { not_cold, cold_by, canary, has_replay: samples.iter().any(|s| s.arm == Arm::Hit), ..pairs }
     }
 
     /// Whether cold is not cold, and nothing can be said.
     pub fn is_cold_refuted(&self) -> bool {
-        self.not_cold.len() >= NOT_COLD_VOIDS
+        self.not_cold.len() >= NOT_COLD_VOIDS || self.canary.is_some_and(|canary| !canary.is_gone)
+    }
+
+    /// What was to make cold what is no new text, where nothing proves that it did.
+    pub fn cold_unproven(&self) -> Option<ColdBy> {
+        self.cold_by.filter(|_| self.canary.is_none() && self.has_replay)
     }
 
     /// How the A/A control went; `None` before its end.

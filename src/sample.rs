@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 use crate::plan::map::Stage;
-use crate::plan::{Arm, Role};
+use crate::plan::{Arm, ColdBy, Role};
 use crate::stats::histogram::Histogram;
 use crate::wire::chat::{ServerMetrics, Timings, Usage};
 use crate::wire::metrics::Counters;
@@ -137,6 +137,15 @@ pub struct Place {
     /// under load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reusable_tokens: Option<u64>,
+    /// By what a cold document of its session is cold; `None` where its text is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cold_by: Option<ColdBy>,
+    /// The tier of the cache that is to answer it; only where fillers come before it for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<u8>,
+    /// Whether it asked the server to leave its cache alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cache_off: bool,
 }
 
 /// The moments of a request, in nanoseconds from the session's start.

@@ -10,10 +10,14 @@
 mod caveat;
 mod doubt;
 mod floor;
+mod store;
+mod tier;
 mod trust;
 
 pub use caveat::Caveat;
-pub use trust::{Grade, Proof, Trust};
+pub use store::{StorePenalty, Storing};
+pub use tier::Below;
+pub use trust::{Grade, Proof, Spent, Trust};
 
 use crate::clock::Nanos;
 use crate::exit::Exit;
@@ -45,6 +49,8 @@ pub struct Verdict {
     pub among_hits: Option<Estimate>,
     /// The A/A control; `None` when it was not run to its end.
     pub control: Option<Control>,
+    /// Whether the tier answered that was to; `None` where any might.
+    pub below: Option<Below>,
     pub trust: Trust,
     pub caveats: Vec<Caveat>,
     pub grade: Grade,
@@ -88,7 +94,9 @@ impl Verdict {
         let control = pairs.control();
         let trust = Trust::of(samples, counted);
         let comparison = look.as_ref().map(|look| Comparison::of(look, counted, rule));
-        let is_void = pairs.is_cold_refuted() || control.as_ref().is_some_and(|c| !c.is_passed());
+        let is_void = pairs.is_cold_refuted()
+            || pairs.cold_unproven().is_some()
+            || control.as_ref().is_some_and(|c| !c.is_passed());
         let claim = match &look {
             Some(look) if !is_void => Claim::of(look.finding),
             _ => Claim::Inconclusive,
@@ -98,6 +106,7 @@ impl Verdict {
             among_hits: among_hits(counted, rule),
             comparison,
             control,
+            below: Below::of(samples),
             trust,
             caveats: Vec::new(),
             grade: Grade::of(&[]),

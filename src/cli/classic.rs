@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::SessionArgs;
 use super::parse::Tokens;
 use super::sizes::Sizes;
+use super::tier::TierArgs;
 
 /// The classic benchmark.
 #[derive(Debug, Args)]
@@ -32,6 +33,8 @@ pub struct RunArgs {
     /// How to flush, and flush: ten fillers, the server's reset, or fillers until a document known to be cached is gone
     #[arg(long, value_name = "HOW", help_heading = "Run")]
     pub flush: Option<FlushHow>,
+    #[command(flatten)]
+    pub tier: TierArgs,
     /// Throw-away documents sent first
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Run")]
     pub warmup: u64,
@@ -60,7 +63,8 @@ pub enum FlushHow {
 impl RunArgs {
     /// How to flush between run 1 and run 2; `None` when nobody asked.
     pub fn flushes(&self) -> Option<FlushHow> {
-        self.flush.or(self.flush_cache.then_some(FlushHow::Filler)).filter(|_| self.num_following > 0)
+        let asked = self.flush_cache || self.tier.tier.is_some();
+        self.flush.or(asked.then_some(FlushHow::Filler)).filter(|_| self.num_following > 0)
     }
 }
 

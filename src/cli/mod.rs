@@ -16,6 +16,7 @@ mod shown;
 mod sim;
 pub mod sizes;
 pub mod slo;
+pub mod tier;
 pub mod verify;
 
 use std::ffi::OsString;

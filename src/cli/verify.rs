@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::SessionArgs;
-use super::parse::{Percent, Ratio, Tokens};
+use super::parse::{Object, Percent, Ratio, Tokens};
+use super::tier::TierArgs;
 use crate::stats::looks::Looks;
 
 /// Whether the cache helps, by how much, and why that may be believed.
@@ -21,9 +22,20 @@ pub struct VerifyArgs {
     /// Let the hit ask another question than the one its document was cached with, as conversations do
     #[arg(long, help_heading = "Document")]
     pub same_document_new_question: bool,
+    /// What makes a document cold: new text, another cache_salt, or the server's reset; the last two need proof
+    #[arg(long, value_enum, value_name = "HOW", default_value = "nonce", help_heading = "Document")]
+    pub cold: ColdHow,
     /// Measure prompts that share so much of a cached document, in percent, as well
     #[arg(long, value_name = "0,25,50,75,100", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..=100), help_heading = "Document")]
     pub shared: Vec<u8>,
+    #[command(flatten)]
+    pub tier: TierArgs,
+    /// Fields that switch the cache off for a request, such as {"cache_prompt":false}: what storing costs is measured as well
+    #[arg(long, value_name = "JSON", conflicts_with = "cache_off_log", help_heading = "Verdict")]
+    pub cache_off: Option<Object>,
+    /// Log of verify against the same server with its cache off: what storing costs is taken from it
+    #[arg(long, value_name = "LOG", help_heading = "Verdict")]
+    pub cache_off_log: Option<PathBuf>,
     /// Half width of the interval at which the ratio is known well enough
     #[arg(long, value_name = "PERCENT", default_value = "5%", conflicts_with = "quick", help_heading = "Verdict")]
     pub precision: Percent,
@@ -44,6 +56,18 @@ pub struct VerifyArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub session: SessionArgs,
+}
+
+/// What makes a document cold. Doc comments on the values would spread every flag's help over three lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum ColdHow {
+    // New text from the nonce, from the first word on
+    Nonce,
+    // One text with another cache_salt each time, believed only when a canary with another salt comes back cold
+    Salt,
+    // One document and the server's reset endpoint, believed only when a canary comes back cold
+    Reset,
 }
 
 /// What `verify` does otherwise than the classic run.

@@ -9,6 +9,7 @@ use super::counters::Meter;
 use crate::cli::{FlushHow, PaceArgs};
 use crate::document::{CountTokens, Heuristic, filler};
 use crate::endpoint::{ContextFrom, Endpoint, RESETS};
+use crate::evidence;
 use crate::plan::{Arm, Role};
 use crate::record::{Flush, Flushed};
 use crate::rng::Nonce;
@@ -26,10 +27,22 @@ const FILLER_CHARS: usize = 100_000;
 /// Every word of a filler has at least four letters and a space.
 const CHARS_PER_WORD: usize = 5;
 
+/// What a flush is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub how: FlushHow,
+    /// The tier that is to answer after it, and the tokens that push a document out of those above.
+    pub tier: Option<(u8, u64)>,
+    pub nonce: Nonce,
+    pub document_tokens: u64,
+    pub context: Option<&'a ContextFrom>,
+}
+
 /// The fillers of a flush, made before anything is sent.
 #[derive(Debug)]
 pub struct Fillers {
     how: FlushHow,
+    pub tier: Option<u8>,
     texts: Vec<String>,
     canaries: Vec<Canary>,
     tokens: u64,
@@ -59,13 +72,8 @@ impl Fillers {
     ///
     /// # Errors
     /// A tokenizer that fails.
-    pub fn make(
-        how: FlushHow,
-        nonce: Nonce,
-        document_tokens: u64,
-        context: Option<&ContextFrom>,
-        counter: &dyn CountTokens,
-    ) -> anyhow::Result<Fillers> {
+    pub fn make(wanted: Wanted<'_>, counter: &dyn CountTokens) -> anyhow::Result<Fillers> {
+        let Wanted { how, tier, nonce, document_tokens, context } = wanted;
         let is_guess = counter.name() == Heuristic.name();
         let limit = context.map(|context| match is_guess {
             true => context.tokens / 4,
@@ -78,14 +86,22 @@ impl Fillers {
         };
         let canary = |number| Canary::make(nonce, number, document_tokens, counter);
         let canaries = (1..=looks).map(canary).collect::<anyhow::Result<_>>()?;
-        let mut fillers = Fillers { how, texts: Vec::new(), canaries, tokens: 0 };
-        for number in 1..=count {
+        let mut fillers = Fillers { how, tier: tier.map(|(tier, _)| tier), texts: Vec::new(), canaries, tokens: 0 };
+        for number in 1.. {
+            let left = match tier {
+                Some((_, all)) => all.saturating_sub(fillers.tokens),
+                None if number > count => 0,
+                None => u64::MAX,
+            };
+            if left == 0 {
+                break;
+            }
             let mut text = filler(nonce, &format!("flush-{number}"), (FILLER_CHARS / CHARS_PER_WORD) as u64);
             text.truncate(FILLER_CHARS);
-            let cut = counter.cut(&text, limit.unwrap_or(u64::MAX))?;
+            let cut = counter.cut(&text, limit.unwrap_or(u64::MAX).min(left))?;
             text.truncate(cut.bytes);
             fillers.texts.push(text);
-            fillers.tokens += cut.tokens;
+            fillers.tokens += cut.tokens.max(1);
         }
         Ok(fillers)
     }
@@ -114,6 +130,11 @@ impl Fillers {
     /// What is about to be done, for the console.
     pub fn announcement(&self) -> String {
         match self.how {
+            FlushHow::Filler if self.tier.is_some() => format!(
+                "(pushing the document out of the tiers above: {} fillers, {} tokens)",
+                self.count(),
+                self.tokens
+            ),
             FlushHow::Filler => format!("(flushing the KV\u{2011}cache: {} filler completions)", self.count()),
             FlushHow::Reset => "(flushing the KV\u{2011}cache: the server's reset, and a canary)".to_owned(),
             FlushHow::UntilEvicted => {
@@ -191,6 +212,32 @@ pub fn achieved(after: &Sample, template_tokens: u64) -> Flushed {
     }
 }
 
+/// What run 2 shows of the tier that was to answer it.
+pub fn of_tier(tier: u8, flush: &Flush, after: &Sample) -> String {
+    let outside = evidence::external_cached_tokens(after);
+    match (flush.achieved, outside) {
+        (Flushed::Unknown, _) => "flush: unknown (this server shows no evidence)".to_owned(),
+        (Flushed::Evicted, _) => format!(
+            "flush: evicted from every tier: no tier {tier} reaches over {} tokens of fillers, and run 2 is cold",
+            flush.filler_tokens
+        ),
+        (Flushed::StillCached { cached_tokens, prompt_tokens }, Some(outside)) if 2 * outside > cached_tokens => {
+            format!(
+                "flush: {outside} of {prompt_tokens} tokens of run 2 came from outside the engine's own memory, as tier {tier} \
+             does"
+            )
+        }
+        (Flushed::StillCached { cached_tokens, prompt_tokens }, Some(_)) => format!(
+            "flush: {cached_tokens} of {prompt_tokens} tokens of run 2 came from the engine's own memory and not from tier \
+             {tier}: raise --tier_tokens"
+        ),
+        (Flushed::StillCached { cached_tokens, prompt_tokens }, None) => format!(
+            "flush: {cached_tokens} of {prompt_tokens} tokens of run 2 came from the cache; this server does not tell from \
+             which tier"
+        ),
+    }
+}
+
 /// The same as a sentence.
 pub fn sentence(flush: &Flush) -> String {
     match flush.achieved {
@@ -215,16 +262,16 @@ pub fn of_canary(flush: &Flush) -> Option<String> {
     Some(match (&flush.reset, fillers, canary) {
         (Some(path), _, Flushed::StillCached { .. }) => format!("reset: {path} answered 200 and reset nothing: {left}"),
         (Some(path), ..) => format!("reset: {path} answered 200, and {left}"),
-        (None, 0, _) => {
-            let known: Vec<String> = RESETS
-                .iter()
-                .map(|reset| match reset.needs {
-                    Some(needs) => format!("{} (with {needs})", reset.engine),
-                    None => reset.engine.to_owned(),
-                })
-                .collect();
-            format!("reset: no reset endpoint answers; those of {} are known", known.join(", "))
-        }
+        (None, 0, _) => format!("reset: {}", no_reset()),
         (None, _, _) => format!("until_evicted: after {fillers} fillers, {left}"),
     })
+}
+
+/// That there is no reset endpoint, and which ones are known.
+pub fn no_reset() -> String {
+    let known = RESETS.iter().map(|reset| match reset.needs {
+        Some(needs) => format!("{} (with {needs})", reset.engine),
+        None => reset.engine.to_owned(),
+    });
+    format!("no reset endpoint answers; those of {} are known", known.collect::<Vec<_>>().join(", "))
 }

@@ -113,6 +113,7 @@ pub fn conditions(command: &str, argv: Vec<String>, opened: &Opened, args: &Endp
         prompts: Vec::new(),
         max_tokens: 0,
         rule: None,
+        cache_off: None,
         map: None,
         slo: None,
         load: None,

@@ -1,6 +1,7 @@
 //! The commands, a file each: from arguments to an exit code. Nothing else writes to stdout.
 
 mod advice;
+mod cache_off;
 mod canary;
 mod compare;
 mod consent;
@@ -21,6 +22,7 @@ mod selftest;
 mod setup;
 mod sim;
 mod sweep;
+mod tier;
 mod verify;
 
 use std::ffi::OsString;

@@ -19,7 +19,7 @@ impl Gauge {
     pub fn new(voice: Voice) -> Gauge {
         let target = if voice.may_move() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template("{bar:20} {msg}").expect("the template is well-formed");
+        let style = ProgressStyle::with_template("{bar:8} {msg}").expect("the template is well-formed");
         bar.set_style(style);
         Gauge { bar }
     }
@@ -42,19 +42,20 @@ impl Drop for Gauge {
     }
 }
 
+/// Fits into 80 columns, but for the last words.
 fn message(progress: &Progress, elapsed: Nanos) -> String {
     let Progress { pairs, next_look, so_far, direction_is_clear } = progress;
-    let mut message = format!("{pairs} of {next_look} pairs to the next look");
+    let mut message = format!("{pairs} of {next_look} pairs");
     if let Some(shift) = so_far.filter(|_| *pairs > 0) {
         let ratio = Estimate { value: shift.value.exp(), interval: shift.interval.map(|i| i.map(f64::exp)) };
-        message += &format!(", {} not final", units::estimate(ratio));
-    }
-    if *direction_is_clear {
-        message += ", the direction is clear";
+        message += &format!(", not final: {}", units::estimate(ratio));
     }
     if *pairs > 0 {
         let left = elapsed / *pairs as u64 * (next_look - pairs) as u64;
-        message += &format!(", {} s to go", Duration::from_nanos(left).as_secs());
+        message += &format!(", next look in {} s", Duration::from_nanos(left).as_secs());
+    }
+    if *direction_is_clear {
+        message += ", direction clear";
     }
     message
 }
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn the_line_says_how_far_and_that_nothing_is_final() {
         let mut progress = Progress { pairs: 0, next_look: 10, so_far: None, direction_is_clear: false };
-        assert_eq!(message(&progress, 0), "0 of 10 pairs to the next look");
+        assert_eq!(message(&progress, 0), "0 of 10 pairs");
         let interval = Some(Interval { low: 2.0_f64.ln(), high: 8.0_f64.ln() });
         progress = Progress {
             pairs: 5,
@@ -77,7 +78,7 @@ mod tests {
         };
         assert_eq!(
             message(&progress, 10_000_000_000),
-            "5 of 10 pairs to the next look, 4.00x [2.00x to 8.00x] not final, the direction is clear, 10 s to go"
+            "5 of 10 pairs, not final: 4.00x [2.00x to 8.00x], next look in 10 s, direction clear"
         );
     }
 }

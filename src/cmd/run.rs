@@ -9,8 +9,8 @@ use super::flush::{self, Fillers, Flushing, Means};
 use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
-use super::{advice, print};
-use crate::cli::RunArgs;
+use super::{UsageError, advice, print, tier};
+use crate::cli::{FlushHow, RunArgs};
 use crate::document::{CountTokens, Document, Origin, tokens_to_send};
 use crate::evidence::Evidence;
 use crate::exit::Exit;
@@ -29,6 +29,10 @@ const CUTS: usize = 3;
 
 pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
+    if args.tier.tier.is_some() && args.flush.is_some_and(|how| how != FlushHow::Filler) {
+        let said = "--tier needs fillers, and --flush reset and until_evicted empty every tier; leave --flush out";
+        return Err(UsageError(said.to_owned()).into());
+    }
     let source = Source::read(args.context_file.as_ref())?;
     let log = journal::prepare(&args.out, &args.session.output)?;
     let setup = Setup::of(&args.session, voice)?;
@@ -40,7 +44,15 @@ pub fn run(args: RunArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     conditions.document = Some(journal::note(&document));
     conditions.prompt = Some(args.prompt.clone());
     say_document(&document, &args, voice);
-    let make = |how| Fillers::make(how, nonce, document.context_tokens, opened.context.as_ref(), &*counter);
+    let tier = tier::fillers(&args.tier, document.context_tokens)?;
+    let wanted = |how| flush::Wanted {
+        how,
+        tier,
+        nonce,
+        document_tokens: document.context_tokens,
+        context: opened.context.as_ref(),
+    };
+    let make = |how| Fillers::make(wanted(how), &*counter);
     let fillers = args.flushes().map(make).transpose()?;
     if let Some(fillers) = &fillers {
         say_cost(fillers, &args, voice);
@@ -122,10 +134,12 @@ impl Run<'_> {
             let is_after_flush = flush.is_some();
             let title = if is_after_flush { "TTFT post\u{2011}flush" } else { "TTFT continued" };
             print(&format!("\n=== Run {index}: {title} ===\n"));
-            let sample = self.perform_document(if is_after_flush { Arm::Cold } else { Arm::Hit });
+            let tier = self.fillers.as_ref().and_then(|fillers| fillers.tier);
+            let sample = self.perform_document(if is_after_flush && tier.is_none() { Arm::Cold } else { Arm::Hit });
             if let Some(flush) = &mut flush {
                 flush.achieved = flush::achieved(&sample, template_tokens);
-                self.voice.note(&flush::sentence(flush));
+                self.voice
+                    .note(&tier.map_or_else(|| flush::sentence(flush), |tier| flush::of_tier(tier, flush, &sample)));
             }
             self.record(index, sample, flush.take())?;
         }

@@ -1,5 +1,7 @@
 //! What is to be measured, decided before anything is sent: options and a seed become trials in a fixed order.
 
+pub mod cache_off;
+pub mod filler;
 pub mod map;
 pub mod prompts;
 
@@ -15,6 +17,16 @@ pub enum Arm {
     Hit,
     /// An A/A control: a document the server has not seen, in a slot where a hit would stand.
     Unseen,
+}
+
+/// By what a document is made new to a server that may have seen its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColdBy {
+    /// The field `cache_salt` of the body, another for each document; the text is always the same.
+    Salt,
+    /// The server's reset endpoint, asked before each cold request; there is one document.
+    Reset,
 }
 
 /// What a request is for. Statistics use [`Role::Measure`] only.

@@ -9,6 +9,7 @@ use crate::cli::slo::Slo;
 use crate::clock::Nanos;
 use crate::document::Origin;
 use crate::evidence::Evidence;
+use crate::plan::cache_off::CacheOff;
 use crate::plan::map::Design;
 use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
@@ -101,6 +102,9 @@ pub struct Conditions {
     /// When a session that measures pairs was to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleNote>,
+    /// Cold requests of an earlier session with the cache off, which this one's are compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_off: Option<CacheOff>,
     /// What a session that maps a cache was to find.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<MapNote>,
@@ -126,12 +130,15 @@ pub struct DocumentNote {
 }
 
 /// The rule of a session that measures pairs, from which its verdict is computed again.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleNote {
     /// The last look.
     pub max_pairs: u64,
     /// The half width of the interval that was asked for: 0.05 is 5 %.
     pub precision: f64,
+    /// What might be spent at most, as it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
 }
 
 /// What a session that maps a cache was to find, from which its map is computed again, and what it may be compared with.
@@ -241,6 +248,14 @@ pub enum Flushed {
     },
     /// The server shows no evidence, or the request after the flush failed.
     Unknown,
+}
+
+impl Flush {
+    /// A reset that answered 200 at `path`, by what it achieved.
+    pub fn reset(path: &str, achieved: Flushed) -> Flush {
+        let reset = Some(path.to_owned());
+        Flush { requests: 0, failed: 0, filler_tokens: 0, reset, canary: None, achieved }
+    }
 }
 
 impl Row {

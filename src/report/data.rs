@@ -57,6 +57,8 @@ pub struct Log {
     pub load: Option<Tally>,
     /// What was asked of its sessions under load, by the session's number.
     pub loads: Vec<(usize, LoadNote)>,
+    /// The conditions of each session that states them, by its number.
+    pub stated: Vec<(usize, Conditions)>,
 }
 
 /// One row of a log.
@@ -150,6 +152,7 @@ impl Growing {
             rule: None,
             selftest: None,
             maps: Vec::new(),
+            stated: Vec::new(),
             load: None,
             loads: Vec::new(),
         };
@@ -169,12 +172,13 @@ impl Growing {
         {
             log.conditions.push(texts(conditions));
             self.places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
-            let rule = conditions.rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision));
+            let rule = conditions.rule.as_ref().map(|note| verdict::rule(note.max_pairs as usize, note.precision));
             log.rule = log.rule.take().or(rule);
             let worse = |one: &SelfTest, other: &SelfTest| one.p99_error_ns.cmp(&other.p99_error_ns);
             log.selftest = log.selftest.take().into_iter().chain(conditions.selftest.clone()).max_by(worse);
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             log.loads.extend(conditions.load.clone().map(|note| (next.number, note)));
+            log.stated.push((next.number, conditions.clone()));
             self.is_under_load = conditions.command == "load";
             if let Some(slo) = conditions.slo {
                 log.load.get_or_insert_default().ask(slo);
@@ -281,7 +285,11 @@ impl Session {
 
 /// Every condition that is known, as text: new ones need no code here.
 fn texts(conditions: &Conditions) -> Vec<(String, String)> {
-    let Ok(Value::Object(known)) = serde_json::to_value(conditions) else { return Vec::new() };
+    let Ok(Value::Object(mut known)) = serde_json::to_value(conditions) else { return Vec::new() };
+    // The times of an earlier session are no text.
+    if let Some(Value::Object(earlier)) = known.get_mut("cache_off") {
+        earlier.remove("cold_ns");
+    }
     known.into_iter().filter_map(|(key, value)| Some((key, text(&value)?))).collect()
 }
 
@@ -335,10 +343,10 @@ impl Entry {
         }
     }
 
-    /// Whether it counts: measured, with a time, not about a document that is shared in part, and no cold that was warm.
+    /// Whether it counts: measured, with a time, no answer to another question than what a hit saves, and no cold that
+    /// was warm.
     pub fn is_measured(&self) -> bool {
-        let is_whole = self.shared_percent().is_none() && !self.is_partly_reusable();
-        self.has_time() && !self.is_warm_cold() && is_whole && !self.is_of_map()
+        self.is_plain() && !self.is_warm_cold() && !self.is_partly_reusable()
     }
 
     /// Whether it was meant to find a part of its prompt, so that it is neither a cold request nor a hit.
@@ -353,11 +361,13 @@ impl Entry {
         let cached =
             self.evidence.as_ref().filter(|of| of.proof != Some(Proof::Timing)).and_then(|of| of.cached_tokens);
         let warm = cached.zip(self.prompt_tokens()).is_some_and(|(cached, prompt)| 10 * cached > prompt);
-        self.arm != Arm::Hit && self.has_time() && self.shared_percent().is_none() && !self.is_of_map() && warm
+        self.arm != Arm::Hit && self.is_plain() && warm
     }
 
-    fn has_time(&self) -> bool {
-        self.role == Role::Measure && self.ttft_ns.is_some()
+    /// Measured, with a time, and about what a hit saves.
+    fn is_plain(&self) -> bool {
+        let asks_otherwise = self.shared_percent().is_some() || self.is_of_map() || self.is_without_cache();
+        self.role == Role::Measure && self.ttft_ns.is_some() && !asks_otherwise
     }
 
     /// How much of the document was a prefix of one sent before, where that share is the question.
@@ -368,6 +378,11 @@ impl Entry {
     /// Whether it was sent to map a cache, which is another question than what a hit saves.
     fn is_of_map(&self) -> bool {
         self.sample.as_ref().is_some_and(|sample| sample.place.stage.is_some())
+    }
+
+    /// Whether it left the cache alone, to show what storing costs.
+    fn is_without_cache(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.place.cache_off)
     }
 
     /// How it failed, if it did.

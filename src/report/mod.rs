@@ -24,6 +24,7 @@ mod remarks;
 mod shares;
 pub mod table;
 pub mod text;
+mod trust;
 pub mod units;
 mod verify;
 

@@ -250,9 +250,9 @@ fn conditions(command: &str, selftest: serde_json::Value) -> Conditions {
 #[test]
 fn a_verdict_goes_by_the_rule_its_session_was_started_with() {
     let mut rows = verify(1.0);
-    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 5 at level 0.0158"));
+    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 5, level 0.0158"));
     rows[0].conditions = Some(conditions("verify", serde_json::Value::Null));
-    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 1 at level 0.05"));
+    assert!(text::write(&Report::of(&only(&rows))).contains("look 1 of 1, level 0.05"));
 }
 
 /// What a selftest found whose smallest visible effect is `ms`.

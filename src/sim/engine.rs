@@ -173,6 +173,8 @@ impl Engine {
             let cache = &self.fleet.caches[replica];
             let found = if job.uses_cache { cache.lookup(&job.chain, at.0) } else { Match::default() };
             let exact = self.profile.cost.prefill(job.prompt_tokens, &found, &cache.spec().tiers);
+            let stored = if job.uses_cache { job.prompt_tokens - found.total() } else { 0 };
+            let exact = exact + (self.profile.store_ns_per_token * stored as f64) as Nanos;
             let prefill = self.noise.apply(exact, self.begun.is_multiple_of(2));
             self.begun += 1;
             job.plan = Some(Plan {

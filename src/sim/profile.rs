@@ -45,6 +45,8 @@ pub struct Profile {
     pub replicas: usize,
     pub routing: Routing,
     pub cost: Cost,
+    /// Added for each computed token that is stored, before the first token of the answer.
+    pub store_ns_per_token: f64,
     /// From one token of an answer to the next.
     pub decode_ns: Nanos,
     /// Requests that run at once.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::buffering;
 use crate::clock::Nanos;
+use crate::plan::ColdBy;
 use crate::stats::Interval;
 
 /// A warning, with what to do about it.
@@ -14,6 +15,12 @@ pub enum Caveat {
         documents: usize,
         cached_tokens: u64,
         prompt_tokens: u64,
+        by: Option<ColdBy>,
+    },
+    /// Nothing proves that cold was made cold, and it was no new text.
+    ColdUnproven {
+        by: ColdBy,
+        is_counted: bool,
     },
     /// One new document came out of the cache; its pair was measured again.
     ColdDiscarded,
@@ -67,6 +74,21 @@ pub enum Caveat {
     },
     /// The cache has no room for three documents.
     LittleRoom,
+    /// Replays came from a tier above the one that was to answer.
+    UpperTier {
+        tier: u8,
+        replays: usize,
+        of: usize,
+    },
+    /// Nothing shows which tier answered.
+    TierUnproven {
+        tier: u8,
+    },
+    /// No tier holds a document behind the fillers.
+    OutOfReach {
+        tier: u8,
+        filler_tokens: u64,
+    },
     /// A replay right after its document misses, and one two seconds later hits.
     StoresLate,
     Drift {
@@ -84,7 +106,13 @@ pub enum Caveat {
 impl Caveat {
     /// Whether nothing can be claimed in spite of a ratio.
     pub fn is_void(&self) -> bool {
-        matches!(self, Caveat::ColdIsNotCold { .. } | Caveat::ControlFailed { .. } | Caveat::BelowFloor { .. })
+        matches!(
+            self,
+            Caveat::ColdIsNotCold { .. }
+                | Caveat::ColdUnproven { .. }
+                | Caveat::ControlFailed { .. }
+                | Caveat::BelowFloor { .. }
+        )
     }
 
     /// The best grade that is possible with it; `None` when it does not matter for the grade.
@@ -104,6 +132,7 @@ impl Caveat {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Caveat::ColdIsNotCold { .. } => "cold is not cold",
+            Caveat::ColdUnproven { .. } => "nothing proves that cold is cold",
             Caveat::ColdDiscarded => "a cold document was discarded",
             Caveat::ControlFailed { .. } => "the A/A control failed",
             Caveat::BelowFloor { .. } => "too small to be seen from here",
@@ -119,6 +148,9 @@ impl Caveat {
             Caveat::NotCounted => "timing alone",
             Caveat::Imprecise { .. } => "less precise than asked",
             Caveat::LittleRoom => "little room in the cache",
+            Caveat::UpperTier { .. } => "an upper tier answered",
+            Caveat::TierUnproven { .. } => "which tier answered is not known",
+            Caveat::OutOfReach { .. } => "no tier reaches behind the fillers",
             Caveat::StoresLate => "the store takes time",
             Caveat::Drift { .. } => "drift",
             Caveat::Outliers { .. } => "many outliers",
@@ -131,7 +163,28 @@ impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |x: f64| 100.0 * x;
         match self {
-            Caveat::ColdIsNotCold { documents, cached_tokens, prompt_tokens } => write!(
+            Caveat::ColdIsNotCold { cached_tokens, prompt_tokens, by: Some(ColdBy::Reset), .. } => write!(
+                f,
+                "cold is not cold: the reset said success and the canary was still a hit: {cached_tokens} of \
+                 {prompt_tokens} prompt tokens; run without --cold reset"
+            ),
+            Caveat::ColdIsNotCold { documents, cached_tokens, prompt_tokens, by: Some(ColdBy::Salt) } => write!(
+                f,
+                "cold is not cold: the server took cache_salt, and {documents} documents with a salt of their own came \
+                 out of the cache, one with {cached_tokens} of {prompt_tokens} prompt tokens; run without --cold salt"
+            ),
+            Caveat::ColdUnproven { by, is_counted } => {
+                let (what, flag) = match by {
+                    ColdBy::Salt => ("cache_salt kept documents apart", "salt"),
+                    ColdBy::Reset => ("the reset emptied the cache", "reset"),
+                };
+                let why = match is_counted {
+                    true => "no document was seen in the cache before",
+                    false => "this server shows no evidence",
+                };
+                write!(f, "whether {what} is not known: {why}; run without --cold {flag}")
+            }
+            Caveat::ColdIsNotCold { documents, cached_tokens, prompt_tokens, by: None } => write!(
                 f,
                 "cold is not cold: {documents} new documents came out of the cache, one with {cached_tokens} of \
                  {prompt_tokens} prompt tokens; run without --nonce, and if it stays so, the server's count is wrong"
@@ -212,6 +265,21 @@ impl fmt::Display for Caveat {
                 f,
                 "a replay at once hit and two with two documents between missed, for want of room or for several \
                  replicas, so every replay followed its own prime at once; fewer --context_tokens would need less room"
+            ),
+            Caveat::UpperTier { tier, replays, of } => write!(
+                f,
+                "{replays} of {of} replays came from the engine's own memory and not from tier {tier}: the tiers above \
+                 reach further than was said; raise --tier_tokens, or map the cache again"
+            ),
+            Caveat::TierUnproven { tier } => write!(
+                f,
+                "nothing shows that tier {tier} answered: the server does not tell its tiers, and replays behind the \
+                 fillers are no slower than replays at once; raise --tier_tokens, or there is one tier"
+            ),
+            Caveat::OutOfReach { tier, filler_tokens } => write!(
+                f,
+                "no replay hit behind {filler_tokens} tokens of fillers, so no tier {tier} reaches that far and nothing was \
+                 measured; is it switched on? A lower --tier_tokens asks for less"
             ),
             Caveat::StoresLate => write!(
                 f,

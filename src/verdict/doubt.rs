@@ -19,8 +19,13 @@ const MANY_OUTLIERS: f64 = 0.10;
 pub(super) fn all(verdict: &Verdict, samples: &[Sample], pairs: &Pairs, rule: &Rule) -> Vec<Caveat> {
     let mut caveats = Vec::new();
     caveats.extend(cold_is_not_cold(pairs));
+    caveats.extend(cold_unproven(pairs, samples));
     caveats.extend(control(verdict));
-    caveats.extend(size(verdict, pairs, rule));
+    caveats.extend(tier(verdict));
+    // Where it is known why nothing was measured, more of it would not help.
+    let is_explained = caveats.iter().any(|c| c.is_void() || matches!(c, Caveat::OutOfReach { .. }));
+    caveats.retain(|caveat| !(is_explained && matches!(caveat, Caveat::NoControl)));
+    caveats.extend(size(verdict, pairs, rule).filter(|c| !(is_explained && matches!(c, Caveat::NoLook { .. }))));
     let failed = pairs.failed.len();
     caveats.extend((failed > 0).then_some(Caveat::Failed { requests: failed }));
     caveats.extend(count_against_clock(verdict, samples));
@@ -39,15 +44,19 @@ fn buffered(samples: &[Sample]) -> Option<Caveat> {
 }
 
 fn cold_is_not_cold(pairs: &Pairs) -> Option<Caveat> {
-    let (first, documents) = (pairs.not_cold.first()?, pairs.not_cold.len());
+    let (first, documents, by) = (pairs.not_cold.first(), pairs.not_cold.len(), pairs.cold_by);
     if !pairs.is_cold_refuted() {
-        return Some(Caveat::ColdDiscarded);
+        return first.map(|_| Caveat::ColdDiscarded);
     }
-    Some(Caveat::ColdIsNotCold {
-        documents,
-        cached_tokens: first.cached_tokens().unwrap_or(0),
-        prompt_tokens: first.prompt_tokens().unwrap_or(0),
-    })
+    let of_first = first.and_then(|first| Some((first.cached_tokens()?, first.prompt_tokens()?)));
+    let of_canary = || pairs.canary.and_then(|canary| Some((canary.cached_tokens?, canary.prompt_tokens?)));
+    let (cached_tokens, prompt_tokens) = of_first.or_else(of_canary).unwrap_or_default();
+    Some(Caveat::ColdIsNotCold { documents, cached_tokens, prompt_tokens, by })
+}
+
+fn cold_unproven(pairs: &Pairs, samples: &[Sample]) -> Option<Caveat> {
+    let by = pairs.cold_unproven().filter(|_| !pairs.is_cold_refuted())?;
+    Some(Caveat::ColdUnproven { by, is_counted: samples.iter().any(|s| s.cached_tokens().is_some()) })
 }
 
 fn control(verdict: &Verdict) -> Option<Caveat> {
@@ -55,6 +64,22 @@ fn control(verdict: &Verdict) -> Option<Caveat> {
         None => Some(Caveat::NoControl),
         Some(control) if control.is_passed() => None,
         Some(control) => control.shift.interval.map(|shift| Caveat::ControlFailed { ratio: shift.map(f64::exp) }),
+    }
+}
+
+fn tier(verdict: &Verdict) -> Option<Caveat> {
+    let below = verdict.below?;
+    let (tier, replays) = (below.tier, below.replays);
+    match below.outside {
+        _ if below.is_out_of_reach => Some(Caveat::OutOfReach { tier, filler_tokens: below.filler_tokens }),
+        _ if replays == 0 => None,
+        // One in ten may be chance: a filler that failed, a block that stayed.
+        Some(outside) => {
+            let hits = verdict.trust.hits.unwrap_or(replays).min(replays);
+            let upper = hits.saturating_sub(outside);
+            (10 * upper > replays).then_some(Caveat::UpperTier { tier, replays: upper, of: replays })
+        }
+        None => (!below.is_slower).then_some(Caveat::TierUnproven { tier }),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::Caveat;
-use crate::pairs::{self, Pair, came_from_cache};
+use crate::clock::Nanos;
+use crate::pairs::{self, Canary, Pair, came_from_cache};
 use crate::sample::Sample;
 use crate::stats::hodges_lehmann::{self, STRATUM};
-use crate::stats::{Estimate, robust};
+use crate::stats::{Estimate, Interval, normal, robust};
 
 /// Nanoseconds in a minute.
 const MINUTE_NS: f64 = 60e9;
@@ -56,6 +57,22 @@ pub struct Trust {
     pub replays: usize,
     /// Tokens that every prompt shares with every other.
     pub template_tokens: u64,
+    /// What proves a cold that is no new text.
+    pub canary: Option<Canary>,
+    /// Servers behind the address, if each request goes to any of them: one over the share of replays that hit. The
+    /// interval is at 95 %. `None` where nobody counts, or nothing hit.
+    pub replicas: Option<Estimate>,
+    pub spent: Spent,
+}
+
+/// What a session took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub requests: usize,
+    /// As far as the server told.
+    pub prompt_tokens: u64,
+    /// From the session's start to the end of its last request.
+    pub time_ns: Nanos,
 }
 
 /// How it is known that a document came from the cache, or did not.
@@ -105,8 +122,25 @@ impl Trust {
             hits: counts.then_some(hits),
             replays: counted.len(),
             template_tokens: pairs::template_tokens(samples),
+            canary: Canary::of(samples),
+            replicas: counts.then(|| replicas(hits, counted.len())).flatten(),
+            spent: Spent {
+                requests: samples.len(),
+                prompt_tokens: samples.iter().filter_map(Sample::prompt_tokens).sum(),
+                time_ns: samples.iter().filter_map(|s| s.stamps.end_ns).max().unwrap_or(0),
+            },
         }
     }
+}
+
+/// One over the share of `replays` that hit, with Wilson's interval.
+fn replicas(hits: usize, replays: usize) -> Option<Estimate> {
+    let (n, z) = (replays as f64, normal::quantile(0.975));
+    let share = hits as f64 / n;
+    let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt() / (1.0 + z * z / n);
+    let interval = Interval { low: 1.0 / (middle + half).min(1.0), high: 1.0 / (middle - half) };
+    (hits > 0).then(|| Estimate { value: 1.0 / share, interval: Some(interval) })
 }
 
 fn differs(cold: &[f64], hit: &[f64]) -> bool {
@@ -118,7 +152,9 @@ impl Grade {
     /// A: the server's count and the clock agree, every check passed, and the precision asked was reached. B: timing
     /// alone, or less precise. C: a check failed.
     pub(super) fn of(caveats: &[Caveat]) -> Grade {
-        let worst = caveats.iter().filter_map(|caveat| Some((caveat.lowers_to()?, caveat))).max_by_key(|w| w.0);
+        // The gravest come first, and of equals the last one is the largest.
+        let lowering = caveats.iter().rev().filter_map(|caveat| Some((caveat.lowers_to()?, caveat)));
+        let worst = lowering.max_by_key(|w| w.0);
         match worst {
             Some((letter, caveat)) => Grade { letter, reason: caveat.reason() },
             None => Grade { letter: 'A', reason: "the server's count agrees with the clock and every check passed" },
@@ -134,5 +170,23 @@ impl fmt::Display for Proof {
             Proof::Timing => "timing",
             Proof::None => "none",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_replays_that_hit_tells_how_many_servers_answer() {
+        let of = |hits, replays| {
+            let found = replicas(hits, replays)?;
+            let interval = found.interval?;
+            Some([found.value, interval.low, interval.high].map(|x| (10.0 * x).round() / 10.0))
+        };
+        assert_eq!(of(20, 20), Some([1.0, 1.0, 1.2]));
+        assert_eq!(of(10, 20), Some([2.0, 1.4, 3.3]));
+        assert_eq!(of(0, 20), None);
+        assert_eq!(of(0, 0), None);
     }
 }

@@ -2,16 +2,24 @@
 //!
 //! ```text
 //! opening   two throw-away documents; a document and its replay; three documents and the replay of the first
+//! canary    the document known to be cached, made cold                                   where cold is not new text
 //! pairs     shuffle [cold: a new document, hit: the replay of the last pair's new one]   until the rule stops
 //! control   shuffle [cold: a new document, unseen: another new one]                      one beside each early pair
 //! shares    documents that begin like one just sent, each share in random order          where asked
+//! stores    shuffle [cold: a new document, unseen: another new one, with the cache off]  where asked
 //! ```
+//!
+//! To measure a lower tier, fillers come between a document and its replay that push it out of the tiers above. The opening
+//! then replays a document several times at once, for the time of the uppermost tier.
 //!
 //! Each cold document is what the next pair replays, so a pair costs two requests and needs room for three documents.
 //! Where the opening finds less room, a pair becomes three requests: a new document as the cold, and a prime with its
 //! replay. Random order inside a pair keeps "whoever comes first" from looking like a cache; of every two pairs, one
 //! begins with its cold and one with its hit, so that a penalty on the first falls on both arms alike. The control asks
 //! the same question where the true answer is known to be "no difference".
+//!
+//! Where a salt or the server's reset is to make cold what is no new text, the opening asks for proof: the canary, which was
+//! seen in the cache, must be gone. Without that proof nothing is measured.
 //!
 //! The machine keeps every sample and decides on those alone, with [`Pairs`] and [`Rule`]; the verdict of the log does
 //! the same and therefore finds the same.
@@ -28,7 +36,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::clock::Nanos;
 use crate::pairs::{self, CONTROL_PAIRS, Pairs, STORE_PAUSE_NS};
-use crate::plan::{Arm, Role};
+use crate::plan::{Arm, ColdBy, Role};
 use crate::rng;
 use crate::sample::{Place, Sample};
 use crate::stats::looks::Rule;
@@ -41,6 +49,8 @@ const FAILURES_IN_A_ROW: usize = 3;
 const FAILURES_IN_ALL: usize = 20;
 /// Requests per share of a partial-hit curve.
 const SHARE_REPEATS: usize = 10;
+/// Pairs that show what storing costs.
+const STORE_PAIRS: usize = 20;
 
 /// What is to be found out, and how well.
 #[derive(Debug, Clone)]
@@ -50,16 +60,38 @@ pub struct Design {
     pub shares: Vec<u8>,
     /// The hit arm asks a new question about the document, as a conversation does.
     pub asks_anew: bool,
+    /// By what cold is made cold; `None` for new text each time.
+    pub cold_by: Option<ColdBy>,
+    /// The tier that is to answer a replay; `None` for whichever does.
+    pub tier: Option<Tier>,
+    /// Whether cold is compared with cold that leaves the cache alone.
+    pub cache_off: bool,
     /// Tokens in a block of the server's cache, where known: no prompt ends on its boundary.
     pub block_size: Option<u64>,
     /// Decides the order, and nothing else.
     pub seed: u64,
 }
 
+/// A tier below the first, and what it takes to be answered by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// From 2.
+    pub number: u8,
+    /// Fillers between a document and its replay.
+    pub fillers: usize,
+}
+
 impl Design {
+    /// The fillers it takes beside its usual requests.
+    pub fn usual_fillers(&self) -> usize {
+        // One replay of the opening, and one a pair.
+        self.tier.map_or(0, |tier| tier.fillers * (1 + self.rule.looks.last()))
+    }
+
     /// The requests it takes to its last look, where the cache has room for the chain and nothing is repeated.
     pub fn usual_requests(&self) -> usize {
-        let pairs = self.rule.looks.last() + CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS;
+        let stores = if self.cache_off { STORE_PAIRS } else { 0 };
+        let pairs = self.rule.looks.last() + CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS + stores;
         opening::USUAL_REQUESTS + 2 * pairs
     }
 }
@@ -71,6 +103,8 @@ pub enum Step {
     Probe(Probe),
     /// Send nothing for this long after the last answer.
     Wait(Nanos),
+    /// Ask the server to empty its cache.
+    Reset,
     Done,
 }
 
@@ -111,6 +145,8 @@ pub struct Verify {
 enum Stage {
     Opening,
     Pairs,
+    AskOff,
+    Off,
     Done,
 }
 
@@ -152,6 +188,8 @@ impl Verify {
                 _ if is_futile(&self.samples) => self.stage = Stage::Done,
                 Stage::Opening => self.continue_opening(),
                 Stage::Pairs => self.continue_pairs(),
+                Stage::AskOff => self.ask_off(),
+                Stage::Off => self.plan_stores(),
             }
         }
         self.queue.pop_front().expect("the queue was just filled")
@@ -189,11 +227,14 @@ impl Verify {
         let controls = pairs.controls_lacking();
         if hits == 0 && controls == 0 {
             self.plan_shares();
-            self.stage = Stage::Done;
+            self.stage = if self.design.cache_off { Stage::AskOff } else { Stage::Done };
             return;
         }
-        let is_good = |s: &&Sample| s.arm == Arm::Cold && s.ttft_ns().is_some();
-        let mut previous = self.samples.iter().rev().find(is_good).and_then(|s| s.place.document).unwrap_or(1);
+        if self.design.cold_by == Some(ColdBy::Reset) && self.samples.last().is_some_and(|s| s.ttft_ns().is_none()) {
+            // Whether the one document is cached is no longer known.
+            self.queue_cold(Role::Prime);
+        }
+        let mut previous = self.last_stored();
         for nth in 0..hits.max(controls) {
             let mut kinds = Vec::with_capacity(2);
             kinds.extend((nth < hits).then_some(Arm::Hit));
@@ -202,6 +243,39 @@ impl Verify {
             for kind in kinds {
                 previous = self.plan_pair(kind, previous);
             }
+        }
+    }
+
+    /// The document that was last computed, and so should be cached; a filler is no document.
+    fn last_stored(&self) -> u64 {
+        let is_good = |s: &&Sample| s.arm == Arm::Cold && s.role != Role::Evict && s.ttft_ns().is_some();
+        self.samples.iter().rev().find(is_good).and_then(|s| s.place.document).unwrap_or(1)
+    }
+
+    /// Queues a replay that is to leave the cache alone: one that still hits shows that it does not.
+    fn ask_off(&mut self) {
+        let mut probe = self.probe(self.last_stored(), Arm::Hit, Role::Prime, None);
+        probe.place.cache_off = true;
+        let steps = self.measure(probe);
+        self.queue.extend(steps);
+        self.stage = Stage::Off;
+    }
+
+    /// Queues new documents against new documents that leave the cache alone.
+    fn plan_stores(&mut self) {
+        self.stage = Stage::Done;
+        if self.samples.last().and_then(pairs::came_from_cache) == Some(true) {
+            return;
+        }
+        for _ in 0..STORE_PAIRS {
+            self.pairs += 1;
+            let (on, off) = (self.new_document(), self.new_document());
+            let cold = self.measure(self.probe(on, Arm::Cold, Role::Measure, Some(self.pairs)));
+            let mut other = self.probe(off, Arm::Unseen, Role::Measure, Some(self.pairs));
+            other.place.cache_off = true;
+            let other = self.measure(other);
+            let slots = if self.begins_with_cold(Arm::Unseen) { [cold, other] } else { [other, cold] };
+            self.queue.extend(slots.into_iter().flatten());
         }
     }
 
@@ -216,7 +290,11 @@ impl Verify {
                 let another = self.new_document();
                 self.measure(self.probe(another, Arm::Unseen, Role::Measure, pair))
             }
-            (_, Room::Chain) => self.measure(self.probe(previous, Arm::Hit, Role::Measure, pair)),
+            (_, Room::Chain) => {
+                let fillers = self.fillers();
+                self.queue.extend(fillers);
+                self.measure(self.below(self.probe(previous, Arm::Hit, Role::Measure, pair)))
+            }
             (_, Room::Short) => {
                 let primed = self.new_document();
                 let mut steps = vec![Step::Probe(self.probe(primed, Arm::Cold, Role::Prime, None))];
@@ -227,6 +305,23 @@ impl Verify {
         let slots = if self.begins_with_cold(kind) { [cold, other] } else { [other, cold] };
         self.queue.extend(slots.into_iter().flatten());
         new
+    }
+
+    /// What pushes a document out of the tiers above the one that is to answer.
+    fn fillers(&mut self) -> Vec<Step> {
+        let count = self.design.tier.map_or(0, |tier| tier.fillers);
+        (0..count)
+            .map(|_| {
+                let filler = self.new_document();
+                Step::Probe(self.probe(filler, Arm::Cold, Role::Evict, None))
+            })
+            .collect()
+    }
+
+    /// A replay that the tier is to answer.
+    fn below(&self, mut probe: Probe) -> Probe {
+        probe.place.tier = self.design.tier.map(|tier| tier.number);
+        probe
     }
 
     /// Draws the order of a pair: by lot, and the other way round the next time.
@@ -261,12 +356,16 @@ impl Verify {
     /// A measured request, after the time that the server needs to store, where the opening showed that it needs any.
     /// Every arm waits alike.
     fn measure(&self, probe: Probe) -> Vec<Step> {
+        let is_reset = self.design.cold_by == Some(ColdBy::Reset) && probe.arm != Arm::Hit;
         let pause = self.opening.stores_late.then_some(Step::Wait(STORE_PAUSE_NS));
-        pause.into_iter().chain([Step::Probe(probe)]).collect()
+        is_reset.then_some(Step::Reset).into_iter().chain(pause).chain([Step::Probe(probe)]).collect()
     }
 
+    /// The next document; with resets there is one, once the opening has warmed up.
     fn new_document(&mut self) -> u64 {
-        self.documents += 1;
+        if self.stage != Stage::Pairs || self.design.cold_by != Some(ColdBy::Reset) {
+            self.documents += 1;
+        }
         self.documents
     }
 
@@ -274,7 +373,7 @@ impl Verify {
         Probe {
             arm,
             role,
-            place: Place { document: Some(document), pair, ..Place::default() },
+            place: Place { document: Some(document), pair, cold_by: self.design.cold_by, ..Place::default() },
             shares_with: None,
             asks_anew: self.design.asks_anew && arm == Arm::Hit,
             padding_words: self.padding_words,

@@ -8,12 +8,15 @@
 use super::{Step, Verify};
 use crate::clock::Nanos;
 use crate::pairs::{self, STORE_PAUSE_NS};
-use crate::plan::{Arm, Role};
+use crate::plan::{Arm, ColdBy, Role};
 use crate::sample::Sample;
 use crate::stats::robust::median;
 
 /// What an opening sends that finds a roomy cache.
 pub(super) const USUAL_REQUESTS: usize = 8;
+
+/// Replays at once whose times stand beside those of a lower tier.
+const NEAR_REPLAYS: usize = 5;
 
 /// A replay this many times quicker than the unseen documents is taken for a hit where only timing tells.
 const CLEARLY_QUICKER: f64 = 1.5;
@@ -49,6 +52,7 @@ enum Stage {
     JudgeNear,
     JudgeStore,
     JudgePatience,
+    JudgeCanary,
     JudgeFar,
     JudgeFarAgain,
 }
@@ -74,7 +78,7 @@ impl Verify {
                 self.queue_replay(self.documents);
                 self.opening.stage = Stage::JudgeStore;
             }
-            Stage::JudgeNear => self.plan_far(),
+            Stage::JudgeNear => self.plan_canary(),
             // A late hit may as well be another replica's. Two more documents that hit after a pause, at their first
             // replay, make that unlikely.
             Stage::JudgeStore if self.last_was_hit() == Some(true) => {
@@ -85,39 +89,73 @@ impl Verify {
                 }
                 self.opening.stage = Stage::JudgePatience;
             }
-            Stage::JudgeStore => self.plan_far(),
+            Stage::JudgeStore => self.plan_canary(),
             Stage::JudgePatience => {
                 let replays = self.samples.iter().rev().filter(|s| s.arm == Arm::Hit);
                 self.opening.stores_late = replays.take(2).all(|s| pairs::came_from_cache(s) == Some(true));
-                self.plan_far();
+                self.plan_canary();
             }
-            Stage::JudgeFar if self.last_was_hit() == Some(false) => {
-                self.queue_replay(self.opening.second);
+            Stage::JudgeCanary => match pairs::Canary::of(&self.samples) {
+                // One document needs no room for three.
+                Some(canary) if canary.is_gone && canary.by == ColdBy::Reset => self.stage = super::Stage::Pairs,
+                Some(canary) if canary.is_gone => self.plan_far(),
+                _ => self.stage = super::Stage::Done,
+            },
+            Stage::JudgeFar if self.far_was_hit() == Some(false) => {
+                self.queue_far(self.opening.second);
                 self.opening.stage = Stage::JudgeFarAgain;
             }
             Stage::JudgeFar => self.stage = super::Stage::Pairs,
             Stage::JudgeFarAgain => {
-                if self.last_was_hit() == Some(false) {
-                    self.opening.room = Room::Short;
-                }
                 self.stage = super::Stage::Pairs;
+                match (self.far_was_hit(), self.design.tier) {
+                    (Some(false), None) => self.opening.room = Room::Short,
+                    // No tier reaches as far as the fillers do.
+                    (Some(false), Some(_)) => self.stage = super::Stage::Done,
+                    _ => {}
+                }
             }
         }
     }
 
+    /// The document that was just seen in the cache, made cold, where cold is no new text. A document that nobody saw
+    /// there proves nothing, and then there is no verdict.
+    fn plan_canary(&mut self) {
+        let Some(by) = self.design.cold_by else { return self.plan_far() };
+        if self.samples.last().and_then(pairs::came_from_cache) != Some(true) {
+            self.stage = super::Stage::Done;
+            return;
+        }
+        self.opening.near_ns = self.samples.last().and_then(Sample::ttft_ns);
+        if by == ColdBy::Reset {
+            self.queue_cold(Role::Prime);
+        } else {
+            self.queue_new(Role::Prime);
+        }
+        self.opening.stage = Stage::JudgeCanary;
+    }
+
     /// Three documents and the replay of the first, where a replay with nothing between has hit; else one to go on from.
     fn plan_far(&mut self) {
-        if self.last_was_hit() != Some(true) {
+        if self.opening.near_ns.is_none() && self.last_was_hit() == Some(true) {
+            self.opening.near_ns = self.samples.last().and_then(Sample::ttft_ns);
+        }
+        if self.opening.near_ns.is_none() {
             self.queue_new(Role::Prime);
             self.stage = super::Stage::Pairs;
             return;
         }
-        self.opening.near_ns = self.samples.last().and_then(Sample::ttft_ns);
+        if self.design.tier.is_some() {
+            let near = self.documents;
+            (1..NEAR_REPLAYS).for_each(|_| self.queue_replay(near));
+        }
         let first = self.queue_new(Role::Prime);
         self.opening.second = self.queue_new(Role::Prime);
         self.queue_new(Role::Prime);
+        let fillers = self.fillers();
+        self.queue.extend(fillers);
         self.queue.extend(self.opening.stores_late.then_some(Step::Wait(STORE_PAUSE_NS)));
-        self.queue_replay(first);
+        self.queue_far(first);
         self.opening.stage = Stage::JudgeFar;
     }
 
@@ -128,9 +166,27 @@ impl Verify {
         document
     }
 
+    /// The last document once more, after a reset.
+    pub(super) fn queue_cold(&mut self, role: Role) {
+        let probe = self.probe(self.documents, Arm::Cold, role, None);
+        let steps = self.measure(probe);
+        self.queue.extend(steps);
+    }
+
     fn queue_replay(&mut self, document: u64) {
         let probe = self.probe(document, Arm::Hit, Role::Prime, None);
         self.queue.push_back(Step::Probe(probe));
+    }
+
+    fn queue_far(&mut self, document: u64) {
+        let probe = self.below(self.probe(document, Arm::Hit, Role::Prime, None));
+        self.queue.push_back(Step::Probe(probe));
+    }
+
+    /// Whether the replay behind other documents hit. A lower tier may take nearly as long as computing, so there the
+    /// clock is no judge.
+    fn far_was_hit(&self) -> Option<bool> {
+        if self.design.tier.is_some() { pairs::came_from_cache(self.samples.last()?) } else { self.last_was_hit() }
     }
 
     /// Whether the last request was a hit; `None` when it failed or nothing tells.

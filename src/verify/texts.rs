@@ -7,6 +7,7 @@ use rand::Rng;
 
 use super::Probe;
 use crate::document::filler;
+use crate::plan::ColdBy;
 use crate::rng::Nonce;
 
 /// Asked instead of the usual question where the hit arm asks a new one.
@@ -21,11 +22,24 @@ pub struct Texts {
     pub question: String,
 }
 
+/// The number whose text all documents have that a salt tells apart.
+const SALTED: u64 = 1;
+
 impl Texts {
     /// The line before the document: 128 bits that are the document's own, in hex.
     pub fn head(&self, probe: &Probe) -> String {
         let whose = probe.shares_with.unwrap_or(own(probe));
-        let mut stream = self.nonce.stream(&format!("head {whose}"));
+        self.bits(&format!("head {whose}"))
+    }
+
+    /// The salt that makes the document its own, where text does not; 128 bits in hex.
+    pub fn salt(&self, probe: &Probe) -> Option<String> {
+        let is_salted = probe.place.cold_by == Some(ColdBy::Salt);
+        is_salted.then(|| self.bits(&format!("salt {}", probe.place.document.unwrap_or(0))))
+    }
+
+    fn bits(&self, name: &str) -> String {
+        let mut stream = self.nonce.stream(name);
         format!("{:016x}{:016x}", stream.next_u64(), stream.next_u64())
     }
 
@@ -48,7 +62,10 @@ impl Texts {
 }
 
 fn own(probe: &Probe) -> u64 {
-    probe.place.document.expect("a probe names its document")
+    match probe.place.cold_by {
+        Some(ColdBy::Salt) => SALTED,
+        _ => probe.place.document.expect("a probe names its document"),
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +115,20 @@ mod tests {
         let common = common_words(&texts.document(&half), &texts.document(&whole));
         assert!((200..204).contains(&common), "{common}");
         assert_eq!(texts.document(&half).split(' ').count(), 400);
+    }
+
+    #[test]
+    fn salts_tell_documents_of_one_text_apart() {
+        let salted = |number| {
+            let mut probe = probe(number);
+            probe.place.cold_by = Some(ColdBy::Salt);
+            probe
+        };
+        let texts = texts();
+        assert_eq!(texts.document(&salted(1)), texts.document(&salted(2)));
+        assert_eq!(texts.head(&salted(1)), texts.head(&salted(2)));
+        assert_ne!(texts.salt(&salted(1)), texts.salt(&salted(2)));
+        assert_eq!(texts.salt(&probe(1)), None);
     }
 
     #[test]

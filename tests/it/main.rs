@@ -25,6 +25,7 @@ mod seed;
 mod sim;
 mod sweep;
 mod sweep_pairs;
+mod tier;
 mod trouble;
 mod verify;
 mod verify_virtual;

@@ -7,6 +7,7 @@ mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod load;
+mod noise;
 mod prompts;
 #[path = "../it/sim/raw.rs"]
 mod raw;

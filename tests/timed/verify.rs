@@ -1,5 +1,7 @@
 //! Verdicts of `ttft verify` that rest on times: the program against the simulated endpoint, over sockets.
 
+use ttft::sim::server::{Sim, SimConfig};
+
 use super::alone;
 use super::bench::Bench;
 use super::bench::verify::{QUICK, quick, verify};
@@ -71,4 +73,42 @@ fn an_expected_ratio_is_a_gate() {
     let bench = quick(&[]);
     assert_eq!(verify(&bench, &["--expect", "1.5x"]).code, Some(0));
     assert_eq!(verify(&bench, &["--expect", "50x"]).code, Some(3));
+}
+
+/// Storing costs a quarter of what computing does.
+fn storing(more: &str, flavor: &str) -> Bench {
+    let profile = format!("{QUICK},store=15us{more}").parse().expect("a profile");
+    let config = SimConfig { profile, flavor: flavor.parse().expect("a flavour"), ..SimConfig::default() };
+    Bench { sim: Sim::start(config).expect("a server"), folder: tempfile::tempdir().expect("a folder") }
+}
+
+#[test]
+fn a_store_penalty_is_measured_beside_cold_with_the_cache_off() {
+    let _alone = alone();
+    let told = verify(&storing("", "llamacpp"), &["--cache_off", r#"{"cache_prompt":false}"#]);
+    assert_eq!(told.code, Some(0), "{}{}", told.stdout, told.stderr);
+    assert!(told.says("Store penalty 1.") && told.says("1 reuse pays it back."), "{}", told.stdout);
+}
+
+#[test]
+fn fields_that_switch_no_cache_off_are_seen_through() {
+    let _alone = alone();
+    let told = verify(&storing("", "vllm"), &["--cache_off", r#"{"cache_prompt":false}"#]);
+    assert!(told.says("so they switch nothing off"), "{}", told.stdout);
+}
+
+#[test]
+fn a_store_penalty_is_measured_against_an_earlier_log_with_the_cache_off() {
+    let _alone = alone();
+    let off = storing(",hit=off", "vllm");
+    verify(&off, &["--out", "off.jsonl"]);
+    let on = storing("", "vllm");
+    let log = off.path("off.jsonl");
+    let told = verify(&on, &["--cache_off_log", log.to_str().expect("a path")]);
+    assert!(told.says("Store penalty 1.") && told.says("off.jsonl); 1 reuse pays it back."), "{}", told.stdout);
+    assert_eq!(on.ttft(&["report", "verify.jsonl"]).stdout, told.stdout, "the log is enough to say it again");
+    let own = on.path("verify.jsonl");
+    let told = verify(&on, &["--cache_off_log", own.to_str().expect("a path"), "--out", "second.jsonl"]);
+    assert_eq!(told.code, Some(2), "{}", told.stderr);
+    assert!(told.stderr.contains("was measured with the cache on: request"), "{}", told.stderr);
 }

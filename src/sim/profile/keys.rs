@@ -85,6 +85,7 @@ pub(super) const KEYS: &[Key<Profile>] = &[
     key!("base", Time, cost.base_ns, "prefill time of every request"),
     key!("per_token", Time, cost.per_token_ns, "prefill time of a token"),
     key!("quadratic", Time, cost.quadratic_ns, "prefill time of a pair of tokens"),
+    key!("store", Time, store_ns_per_token, "prefill time to store a computed token, where the cache is on"),
     key!("decode", Time, decode_ns, "time from one token of an answer to the next"),
     key!("slots", Count, slots, "requests that run at once"),
     words!("prefill", serial_prefill, "whether a prefill waits for the one before", "serial or parallel",

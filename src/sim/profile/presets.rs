@@ -46,6 +46,7 @@ fn gpu() -> Profile {
         replicas: 1,
         routing: Routing::RoundRobin,
         cost: Cost { base_ns: 25e6, per_token_ns: 80e3, quadratic_ns: 2.0 },
+        store_ns_per_token: 0.0,
         decode_ns: 12_000_000,
         slots: 256,
         serial_prefill: true,

@@ -99,7 +99,9 @@ fn the_interval_holds_the_true_break_even_in_nine_runs_of_ten() {
         // At 512 tokens a hit loses 29 ms: to prove that it pays there is an error.
         let early = share(fits.iter().filter(|fit| fit.proved_from.is_some_and(|from| from <= 512)).count());
         println!("{name:<19}{covered:7.3} {error:13.3} {early:17.3}");
-        assert!(covered >= 0.80, "{name}: the interval held the truth in {covered}");
+        // It is called a 90 % interval; of so few runs, one in twenty falls this far below by chance.
+        let least = 0.90 - 1.645 * (0.90 * 0.10 / fits.len() as f64).sqrt();
+        assert!(covered >= least, "{name}: the interval held the truth in {covered}, and {least} is the least");
         assert!(error < 0.12, "{name}: half of the errors are above {error}");
         assert!(early <= 0.10, "{name}: a proof where there is nothing to prove in {early}");
     }

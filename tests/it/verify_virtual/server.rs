@@ -1,7 +1,7 @@
 //! A server in virtual time: the simulator's cache, cost and noise, answering the machine's probes directly.
 
 use ttft::clock::Nanos;
-use ttft::plan::Arm;
+use ttft::plan::{Arm, ColdBy};
 use ttft::sample::{Outcome, Sample, Stamps};
 use ttft::sim::cache::{Cache, CacheSpec, Match, TierSpec};
 use ttft::sim::latency::{Cost, Noise, NoiseSpec};
@@ -39,6 +39,12 @@ pub struct Server {
     pub counters: Option<u64>,
     /// The model says something else when it is served from the cache.
     pub answers_change: bool,
+    /// Whether a reset empties its caches, and whether a salt keeps documents apart.
+    pub resets: bool,
+    pub salts: bool,
+    /// What storing a computed token takes, and whether a request can leave the cache alone.
+    pub store_ns_per_token: f64,
+    pub can_be_off: bool,
     /// Every so many requests fail.
     pub fails_every: Option<u64>,
     pub now: Nanos,
@@ -70,6 +76,10 @@ impl Server {
             counts: Counts::Truly,
             counters: None,
             answers_change: false,
+            resets: true,
+            salts: true,
+            store_ns_per_token: 0.0,
+            can_be_off: true,
             fails_every: None,
             now: 0,
             requests: 0,
@@ -82,6 +92,13 @@ impl Server {
         Server::new(ROOMY, cost(3.0), CALM, 1)
     }
 
+    /// Says success.
+    pub fn reset(&mut self) {
+        if self.resets {
+            self.replicas.iter_mut().for_each(|cache| cache.clear(1));
+        }
+    }
+
     pub fn serve(&mut self, probe: &Probe) -> Sample {
         let length = probe.place.asked_tokens.unwrap_or(DOCUMENT_TOKENS);
         let prompt = segments(probe, length + probe.padding_words);
@@ -90,8 +107,15 @@ impl Server {
         self.requests += 1;
         // The high bits of a multiple of the golden ratio look random.
         let nth = (self.requests.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize % self.replicas.len();
-        let found = self.replicas[nth].request(prompt, 0, self.now);
-        let exact = self.cost.prefill(tokens, &found, &self.replicas[nth].spec().tiers);
+        let identity = match (probe.place.cold_by, self.salts) {
+            (Some(ColdBy::Salt), true) => probe.place.document.unwrap_or(0),
+            _ => 0,
+        };
+        let is_off = probe.place.cache_off && self.can_be_off;
+        let found = if is_off { Match::default() } else { self.replicas[nth].request(prompt, identity, self.now) };
+        let stored = if is_off { 0 } else { tokens - found.total() };
+        let exact = self.cost.prefill(tokens, &found, &self.replicas[nth].spec().tiers)
+            + (self.store_ns_per_token * stored as f64) as Nanos;
         let is_first_of_pair = probe.place.pair.is_some() && probe.place.pair != self.last_pair;
         self.last_pair = probe.place.pair;
         let ttft = self.noise.apply(exact, is_first_of_pair);
@@ -128,7 +152,9 @@ impl Server {
             server_metrics: None,
             counters: self.counters.map(|foreign| Counters {
                 queried_tokens: Some(tokens + foreign),
-                local_cached_tokens: Some(found.total()),
+                local_cached_tokens: Some(found.tokens[0]),
+                external_cached_tokens: (self.replicas[nth].spec().tiers.len() > 1)
+                    .then(|| found.total() - found.tokens[0]),
                 ..Counters::default()
             }),
             finish_reason: None,
@@ -141,7 +167,10 @@ impl Server {
 
 /// A prompt as the simulated cache takes it.
 fn segments(probe: &Probe, length: u64) -> Vec<Segment> {
-    let own = probe.place.document.expect("a probe names its document");
+    let own = match probe.place.cold_by {
+        Some(ColdBy::Salt) => 1,
+        _ => probe.place.document.expect("a probe names its document"),
+    };
     let document = match probe.shares_with {
         Some(with) => {
             let shared = length * u64::from(probe.place.shared_percent.unwrap_or(0)) / 100;
@@ -159,6 +188,9 @@ pub fn design(max_pairs: usize, seed: u64) -> Design {
         rule: verdict::rule(max_pairs, 0.05),
         shares: Vec::new(),
         asks_anew: false,
+        cold_by: None,
+        tier: None,
+        cache_off: false,
         block_size: Some(BLOCK_TOKENS),
         seed,
     }
@@ -176,6 +208,7 @@ pub fn run(design: Design, server: &mut Server) -> Vec<Sample> {
                 samples.push(sample);
             }
             Step::Wait(span) => server.now += span,
+            Step::Reset => server.reset(),
             Step::Done => return samples,
         }
     }

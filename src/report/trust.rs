@@ -1,0 +1,162 @@
+//! The trust block of a verdict: what a reviewer asks, and the answer, a line each. No line is wider than a terminal.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::units;
+use super::verify::{Judged, own_error};
+use crate::plan::ColdBy;
+use crate::record::Conditions;
+use crate::stats::Estimate;
+use crate::verdict::{Below, Proof, Trust, Verdict};
+
+/// The questions and their answers.
+pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
+    let Verdict { comparison, among_hits, control, trust, .. } = &judged.verdict;
+    let mut rows = Vec::new();
+    if let Some(c) = comparison {
+        let looks = format!("look {} of {}, level {}", c.looks_used, c.looks_planned, c.alpha);
+        rows.push(("pairs", format!("{}, in random order; decided at {looks}", c.pairs)));
+    }
+    rows.extend(made_cold(trust).map(|by| ("cold by", by)));
+    rows.push(("cold proof", cold_proof(trust)));
+    rows.push(("hit proof", hit_proof(trust)));
+    rows.push(("found", format!("{} among the measured requests", judged.found)));
+    rows.extend(among_hits.map(|among| ("among hits", units::estimate(among))));
+    rows.extend(
+        judged.verdict.below.iter().flat_map(|below| [("tier", tier(below)), ("tier proof", tier_proof(below))]),
+    );
+    rows.push(("replicas", replicas(trust)));
+    rows.push((
+        "A/A control",
+        match control {
+            None => "not completed".into(),
+            Some(control) => {
+                let word = if control.is_passed() { "passed" } else { "failed" };
+                let ratio = units::estimate(as_ratio(control.shift));
+                format!("{word}: {ratio}, new against new, {} pairs", control.pairs)
+            }
+        },
+    ));
+    rows.push((
+        "noise",
+        known(trust.sigma.map(|s| format!("times scatter by {} (standard deviation)", units::share(s)))),
+    ));
+    rows.push((
+        "outliers",
+        known(trust.outlier_share.map(|s| format!("{} of the times are far above", units::share(s)))),
+    ));
+    rows.push(("drift", known(trust.drift_per_minute.map(drift))));
+    rows.push(("selftest", judged.selftest.as_ref().map_or("not run".into(), own_error)));
+    rows.push(("spent", spent(trust, judged.conditions.as_ref())));
+    rows.extend(
+        judged.conditions.iter().flat_map(|said| [("connection", connection(said)), ("nonce", said.nonce.to_string())]),
+    );
+    rows
+}
+
+/// How cold was made cold, where it was no new text.
+fn made_cold(trust: &Trust) -> Option<String> {
+    let canary = trust.canary.filter(|canary| canary.is_gone)?;
+    let left = match (canary.cached_tokens, canary.prompt_tokens) {
+        (Some(cached), Some(prompt)) => format!("had {} of {} tokens", units::count(cached), units::count(prompt)),
+        _ => "was as slow as no hit".to_owned(),
+    };
+    Some(match canary.by {
+        ColdBy::Salt => format!("cache_salt: cached text with another salt {left}"),
+        ColdBy::Reset => format!("the reset: a document cached before it {left}"),
+    })
+}
+
+fn cold_proof(trust: &Trust) -> String {
+    let template = units::count(trust.template_tokens);
+    match trust.cold_proof {
+        Proof::CachedTokens => format!("the server's count: no more cached than the template, {template} tokens"),
+        Proof::Counters => format!("the server's counters: no more cached than the template, {template} tokens"),
+        Proof::Timing => "timing: cold takes longer".into(),
+        Proof::None => "none".into(),
+    }
+}
+
+fn hit_proof(trust: &Trust) -> String {
+    let replays = trust.replays;
+    match (trust.hit_proof, trust.hits) {
+        (Proof::CachedTokens, Some(hits)) => format!("the server's count: {hits} of {replays} replays hit"),
+        (Proof::Counters, Some(hits)) => format!("the server's counters: {hits} of {replays} replays hit"),
+        (Proof::Timing, _) => "timing: a replay takes less".into(),
+        (_, Some(_)) => format!("none: 0 of {replays} replays hit by the server's count"),
+        (_, None) => "none".into(),
+    }
+}
+
+fn tier(below: &Below) -> String {
+    format!("{}: replays came behind {} tokens of fillers", below.tier, units::count(below.filler_tokens))
+}
+
+fn tier_proof(below: &Below) -> String {
+    let times = below.below_ns.zip(below.near_ns);
+    match (below.outside, times) {
+        (Some(outside), _) => format!("the server's: {outside} of {} replays from outside the engine", below.replays),
+        (None, Some((behind, at_once))) if below.is_slower => {
+            format!("timing: {} behind the fillers, {} at once", units::time(behind), units::time(at_once))
+        }
+        _ => "none".to_owned(),
+    }
+}
+
+/// One server hits every replay; several, picked at random, a share of them.
+fn replicas(trust: &Trust) -> String {
+    match (trust.hits, trust.replicas) {
+        (None, _) => "not known: the server does not count hits".into(),
+        (Some(_), None) => "not known: no replay hit".into(),
+        (Some(hits), Some(_)) if hits == trust.replays => format!("1: all {hits} replays hit"),
+        (Some(_), Some(of)) => {
+            let interval = of.interval.map(|i| format!(" [{:.1} to {:.1}]", i.low, i.high)).unwrap_or_default();
+            format!("about {:.1}{interval} by the share of hits, if picked at random", of.value)
+        }
+    }
+}
+
+fn drift(per_minute: Estimate) -> String {
+    let signed = |x: f64| format!("{}{}", if x < 0.0 { "" } else { "+" }, units::share(x));
+    let interval = per_minute.interval.map(|i| format!(" [{} to {}]", signed(i.low), signed(i.high)));
+    let is_seen = per_minute.interval.is_some_and(|i| !i.contains(0.0));
+    let word = if is_seen { "cold changes by" } else { "none seen in cold:" };
+    format!("{word} {}{} a minute", signed(per_minute.value), interval.unwrap_or_default())
+}
+
+fn spent(trust: &Trust, conditions: Option<&Conditions>) -> String {
+    let spent = trust.spent;
+    let budget = conditions.and_then(|said| said.rule.as_ref()?.budget.clone());
+    let tokens = match spent.prompt_tokens {
+        0 => String::new(),
+        tokens => format!("{} prompt tokens, ", units::count(tokens)),
+    };
+    format!(
+        "{tokens}{} requests, {}; {}",
+        units::count(spent.requests as u64),
+        humantime::format_duration(Duration::from_secs(
+            Duration::from_nanos(spent.time_ns).as_secs_f64().round() as u64
+        )),
+        budget.map_or("no budget".to_owned(), |budget| format!("budget {budget}"))
+    )
+}
+
+fn connection(said: &Conditions) -> String {
+    let stamps = match said.stamps {
+        crate::sample::StampKind::Kernel => "kernel stamps",
+        crate::sample::StampKind::Read => "stamps at the read",
+    };
+    match said.connection.as_str() {
+        "fresh" => format!("one a request, opened before its clock; {stamps}"),
+        _ => format!("one for all requests; {stamps}"),
+    }
+}
+
+fn as_ratio(shift: Estimate) -> Estimate {
+    Estimate { value: shift.value.exp(), interval: shift.interval.map(|interval| interval.map(f64::exp)) }
+}
+
+fn known(value: Option<impl Display>) -> String {
+    value.map_or("-".into(), |value| value.to_string())
+}
