@@ -98,7 +98,7 @@ impl Figure {
 }
 
 fn sign(series: &Series) -> char {
-    if let Some(Shape::Line { .. }) = series.shapes.first() {
+    if series.shapes.iter().all(|shape| matches!(shape, Shape::Line { .. })) {
         return '·';
     }
     let signs = if series.open { RINGS } else { DISCS };
@@ -182,10 +182,13 @@ impl Canvas {
 
     fn marks(&mut self, series: &Series, x: &Scale, y: &Scale) {
         for shape in &series.shapes {
-            if let Shape::Dots(marks) = shape {
-                for mark in marks {
-                    self.put_at(x.place(mark.x), y.place(mark.y), sign(series));
-                }
+            let places: Vec<(f64, f64)> = match shape {
+                Shape::Dots(marks) => marks.iter().map(|mark| (mark.x, mark.y)).collect(),
+                Shape::Knots(points) => points.clone(),
+                Shape::Line { .. } | Shape::Steps(_) | Shape::Band(_) | Shape::Bars(_) => continue,
+            };
+            for (across, up) in places {
+                self.put_at(x.place(across), y.place(up), sign(series));
             }
         }
     }
@@ -196,7 +199,7 @@ impl Canvas {
             let (points, value, sign): (_, ValueAt, _) = match shape {
                 Shape::Line { points, .. } => (points, between, '·'),
                 Shape::Steps(points) => (points, before, sign(series)),
-                Shape::Dots(_) | Shape::Band(_) | Shape::Bars(_) => continue,
+                Shape::Dots(_) | Shape::Knots(_) | Shape::Band(_) | Shape::Bars(_) => continue,
             };
             for column in 0..self.columns {
                 let share = (column as f64 + 0.5) / self.columns as f64;

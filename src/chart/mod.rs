@@ -78,6 +78,8 @@ pub enum Shape {
         points: Vec<(f64, f64)>,
         dashed: bool,
     },
+    /// The measured places of a line; no trial's own.
+    Knots(Vec<(f64, f64)>),
     /// A staircase: the value holds from its `x` to the next.
     Steps(Vec<(f64, f64)>),
     /// The area between two lines.
@@ -165,7 +167,7 @@ impl Shape {
     fn points(&self) -> Vec<(f64, f64)> {
         match self {
             Shape::Dots(marks) => marks.iter().map(|mark| (mark.x, mark.y)).collect(),
-            Shape::Line { points, .. } | Shape::Steps(points) => points.clone(),
+            Shape::Line { points, .. } | Shape::Knots(points) | Shape::Steps(points) => points.clone(),
             Shape::Band(band) => band.iter().flat_map(|at| [(at.x, at.low), (at.x, at.high)]).collect(),
             Shape::Bars(bars) => {
                 bars.iter().flat_map(|bar| [(bar.from, bar.row as f64), (bar.to, bar.row as f64)]).collect()

@@ -56,6 +56,13 @@ impl Plot {
                     r#"<path d="{path}" fill="none" stroke-width="2" pointer-events="none" stroke-linejoin="round"{dash}/>"#
                 )
             }
+            Shape::Knots(points) => {
+                writeln!(svg, r#"<g pointer-events="none" {}>"#, if open { RING } else { r#"stroke="none""# })?;
+                for (x, y) in points.iter().filter_map(|point| self.at(*point)) {
+                    writeln!(svg, r#"<circle cx="{x}" cy="{y}" r="4"/>"#)?;
+                }
+                svg.write_str("</g>\n")
+            }
             Shape::Steps(points) => {
                 let stairs = points.windows(2).flat_map(|ends| [ends[0], (ends[1].0, ends[0].1)]);
                 let path = path(stairs.chain(points.last().copied()).filter_map(|point| self.at(point)));

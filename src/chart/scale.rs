@@ -134,7 +134,29 @@ fn log_ticks(low: f64, high: f64) -> (Vec<f64>, Vec<f64>) {
         return (ticks, if decades > 5.0 { Vec::new() } else { round(&every) });
     }
     let ticks = round(&every);
-    if (3..=8).contains(&ticks.len()) { (ticks, Vec::new()) } else { (even_ticks(low, high), Vec::new()) }
+    match (3..=8).contains(&ticks.len()) {
+        true => (apart(ticks, decades), round(&every)),
+        false => (even_ticks(low, high), Vec::new()),
+    }
+}
+
+/// The share of an axis that a label takes.
+const LABEL: f64 = 0.085;
+
+/// Of ticks whose labels would touch, the rounder one.
+fn apart(ticks: Vec<f64>, decades: f64) -> Vec<f64> {
+    let digit = |tick: f64| (tick / 10f64.powi((tick.log10() + 1e-9).floor() as i32)).round() as u32;
+    let rank = |tick: f64| [1, 5, 2, 3, 7].iter().position(|round| *round == digit(tick)).unwrap_or(5);
+    let mut by_rank = ticks;
+    by_rank.sort_by_key(|tick| rank(*tick));
+    let mut kept: Vec<f64> = Vec::new();
+    for tick in by_rank {
+        if kept.iter().all(|other| (tick / other).log10().abs() >= LABEL * decades) {
+            kept.push(tick);
+        }
+    }
+    kept.sort_by(f64::total_cmp);
+    kept
 }
 
 /// `plotters` asks for whole pixels, the labelled ticks and the lines between them. It also asks how many there may be
@@ -184,6 +206,11 @@ mod tests {
     #[test]
     fn one_decade_ticks_ones_twos_and_fives() {
         assert_eq!(fit(Law::Log, &[80.0, 1100.0]).ticks, [100.0, 200.0, 500.0, 1000.0]);
+    }
+
+    #[test]
+    fn of_ticks_that_would_touch_the_rounder_stays() {
+        assert_eq!(fit(Law::Log, &[70.0, 350.0]).ticks, [70.0, 100.0, 200.0, 300.0]);
     }
 
     #[test]

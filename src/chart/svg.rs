@@ -11,8 +11,8 @@ use super::theme::{FONT, LIGHT, rgb, style_sheet};
 use super::{Figure, Law, key};
 
 /// The picture's size in pixels; all text is set for this size.
-pub(super) const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 440.0;
+pub(super) const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 400.0;
 /// The height of one row of a figure of rows, which is as tall as its rows need.
 const ROW: f64 = 34.0;
 pub(super) const MARGIN: f64 = 20.0;

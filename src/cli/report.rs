@@ -16,7 +16,7 @@ pub struct ReportArgs {
     /// How it is written; svg and png are for --figure [default: text, svg with --figure]
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// One figure alone, such as ttft, ttft_linear, pairs, ecdf, order, ladder, tokens, reuse
+    /// One figure alone, such as ttft, ttft_linear, pairs, ecdf, order, ladder, tokens, load, reuse
     #[arg(long, value_name = "NAME")]
     pub figure: Option<String>,
     /// File to write to, instead of stdout

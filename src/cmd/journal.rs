@@ -79,7 +79,7 @@ impl Journal {
     /// Prints the block that a run ends with, says where it comes from, and hands on what it was made from.
     pub fn print_block(&self, voice: Voice) -> Result<Data, LogError> {
         let data = print_block(self.path())?;
-        voice.note(&format!("log: {0}; ttft report {0} prints this again", self.path().display()));
+        voice.note(&whereabouts(self.path()));
         Ok(data)
     }
 
@@ -138,6 +138,11 @@ pub fn prepare(path: &Path, args: &OutputArgs) -> Result<Log, LogError> {
         Schema::Classic => Keys::Classic,
     };
     Log::prepare(path, keys)
+}
+
+/// Where a log is, and how to see it again.
+pub fn whereabouts(path: &Path) -> String {
+    format!("log: {0}; ttft report {0} prints this again, and with --open it is a page", path.display())
 }
 
 /// More rows under load than this, and a block is made from their figures alone.

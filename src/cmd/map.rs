@@ -161,7 +161,7 @@ impl Run<'_> {
     fn finish(self) -> anyhow::Result<Exit> {
         let path = self.journal.path();
         report::print_log(path, self.args.format.format())?;
-        self.voice.note(&format!("log: {0}; ttft report {0} prints this again", path.display()));
+        self.voice.note(&journal::whereabouts(path));
         let found = self.map.found();
         let has_found = found.block_size.is_known() || found.capacity_tokens.interval.is_some_and(|(low, _)| low > 0.0);
         Ok(match (self.session.is_interrupted(), has_found || found.replicas.is_known()) {

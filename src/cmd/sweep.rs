@@ -272,7 +272,8 @@ impl<'a> Sweep<'a> {
         if self.has_measured || self.args.resume {
             journal::print_block(path)?;
         }
-        self.voice.done(&format!("all results are in {0}; ttft report {0} prints this again", path.display()));
+        self.voice.done(&format!("all results are in {}", path.display()));
+        self.voice.note(&journal::whereabouts(path));
         Ok(match (self.setup.interrupt.is_set(), self.has_failed, self.has_measured || self.args.resume) {
             (true, ..) => Exit::Interrupted,
             (_, true, _) => Exit::Failed,

@@ -4,6 +4,7 @@
 
 mod ecdf;
 mod ladder;
+mod load;
 mod order;
 mod pairs;
 mod reuse;
@@ -15,6 +16,7 @@ pub(super) use ladder::typical;
 
 use super::data::{Data, Entry, arm_name, arm_rank};
 use super::fit::Curves;
+use super::lengths::Sweep;
 use super::map::Mapped;
 use super::units;
 use crate::chart::{Axis, Figure, Law, Mark, Series, Shape};
@@ -23,22 +25,23 @@ use crate::plan::Arm;
 /// Every figure that `data` holds, in the order a page shows them.
 pub fn all(data: &Data, curves: &Curves, mapped: &[Mapped]) -> Vec<Figure> {
     let figures = [
+        load::rates(data),
+        reuse::figure(data, mapped),
         ttft::logarithmic(data, curves),
         ttft::linear(data, curves),
         pairs::figure(data),
         shares::figure(data),
-        ecdf::figure(data),
-        order::figure(data),
+        load::distribution(data).or_else(|| ecdf::figure(data)),
+        load::over_time(data).or_else(|| order::figure(data)),
         ladder::figure(data),
         tokens::figure(data),
-        reuse::figure(data, mapped),
     ];
     figures.into_iter().flatten().filter(|figure| !figure.is_empty()).collect()
 }
 
 /// The figures that show two logs against each other: one of all lengths, or the distributions at one.
 pub fn compared(data: &Data) -> Vec<Figure> {
-    let curves = Curves::of(data);
+    let curves = Curves::of(data, &Sweep::all(data));
     let figures = [ttft::logarithmic(data, &curves), ecdf::figure(data)];
     figures.into_iter().flatten().filter(|figure| !figure.is_empty()).collect()
 }
@@ -73,6 +76,14 @@ fn title(entry: &Entry) -> String {
     }
     if let Some(cached) = entry.cached_tokens() {
         title += &format!("; {} cached", units::count(cached));
+    }
+    if let Some(evidence) = &entry.evidence {
+        let proof = evidence.proof.map(|proof| format!(" by {}", proof.name())).unwrap_or_default();
+        title += &format!("; found {}{proof}", evidence.found.name());
+    }
+    let due = entry.sample.as_ref().and_then(|sample| sample.stamps.due_ns);
+    if let Some(from_due) = due.and_then(|_| super::load::from_due(entry)) {
+        title += &format!("; {} from the scheduled moment", units::span(from_due));
     }
     title + &format!("; line {}", entry.line)
 }

@@ -7,7 +7,7 @@ use rand::RngExt;
 use super::data::{Data, Named};
 use crate::evidence::Evidence;
 use crate::plan::{Arm, Role};
-use crate::record::{Reading, Row, SCHEMA_VERSION};
+use crate::record::{Conditions, Reading, Row, SCHEMA_VERSION};
 use crate::rng;
 use crate::sample::{Outcome, Place, Sample, StampKind, Stamps};
 use crate::wire::chat::Usage;
@@ -123,6 +123,50 @@ pub fn verify(hit_speed: f64) -> Vec<Row> {
         row
     };
     (0..20).flat_map(|pair| [of(pair, 0), of(pair, 1)]).collect()
+}
+
+/// A session of load at this rate: Poisson arrivals at one server that takes 40 ms a request, or 20 on every other one,
+/// which hits. It keeps up to 33 requests a second.
+pub fn load(session: &str, per_second: f64, requests: u64) -> Vec<Row> {
+    let mut random = rng::stream(7, session);
+    let (mut due, mut free) = (0.0, 0.0_f64);
+    let mut rows = Vec::new();
+    for number in 1..=requests {
+        due += -(1.0 - random.random::<f64>()).ln() / per_second * 1e9;
+        let arm = if number.is_multiple_of(2) { Arm::Hit } else { Arm::Cold };
+        let service = if arm == Arm::Hit { 20.0 * MS } else { 40.0 * MS };
+        free = free.max(due) + service;
+        let mut row = row(number, 2_000, arm, 1.0);
+        let sample = &mut row.sample;
+        let (sent, first) = (due as u64 + 20_000, free as u64 + 20_000);
+        sample.stamps = Stamps {
+            due_ns: Some(due as u64),
+            sent_ns: Some(sent),
+            sent_end_ns: Some(sent + 80_000),
+            first_byte_ns: Some(first),
+            first_event_ns: Some(first),
+            first_token_ns: Some(first),
+            last_token_ns: Some(first + 10_000_000),
+            end_ns: Some(first + 10_100_000),
+            ..Stamps::default()
+        };
+        row.ttft_seconds = sample.ttft_ns().map(|ns| ns as f64 / 1e9);
+        row.session = session.into();
+        row.conditions = (number == 1).then(|| conditions("load"));
+        rows.push(row);
+    }
+    rows
+}
+
+/// What a session of this command says of itself.
+pub fn conditions(command: &str) -> Conditions {
+    let known = serde_json::json!({
+        "command": command, "version": "0", "argv": [], "host": null, "started_at": "", "endpoint": "http://10.0.0.7/v1",
+        "api": "chat", "model": "llama", "server": null, "model_ctx": null, "model_ctx_from": null, "document": null,
+        "connection": "fresh", "stamps": "kernel", "nonce": "00000000000000000000000000000000", "prompt": null,
+        "max_tokens": 4, "selftest": null,
+    });
+    serde_json::from_value(known).expect("conditions")
 }
 
 /// Factors around 1: 4 % and, once in 30, half as much again.

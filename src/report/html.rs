@@ -138,7 +138,8 @@ fn switched(figure: &Figure, other: &Figure) -> String {
 
 /// All but the trust block, which stands under the claim.
 fn tables(tables: &[Table]) -> String {
-    tables.iter().filter(|table| !is_trust(table)).map(table).collect()
+    let tables: String = tables.iter().filter(|table| !is_trust(table)).map(table).collect();
+    if tables.is_empty() { tables } else { format!("<section class=\"tables\">\n{tables}</section>") }
 }
 
 fn is_trust(table: &Table) -> bool {

@@ -5,8 +5,9 @@ use super::effect::{Contrast, Effect};
 use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
 use super::units;
-use crate::fit::{Curves, Fit, Point};
+use crate::fit::{BreakEven, Curves, Fit, Fitted, Point};
 use crate::pairs::{Pairs, came_from_cache};
+use crate::plan::Arm;
 use crate::sample::Sample;
 use crate::stats::Estimate;
 use crate::stats::curve::Crossing;
@@ -90,6 +91,16 @@ impl Sweep {
         self.lengths.iter().filter_map(of).collect()
     }
 
+    /// The curve of an arm, where there are lengths enough.
+    pub fn fitted(&self, arm: Arm) -> Option<&Fitted> {
+        let curves = self.fit.as_ref()?.curves.as_ref()?;
+        match arm {
+            Arm::Cold => Some(&curves.cold),
+            Arm::Hit => Some(&curves.hit),
+            Arm::Unseen => None,
+        }
+    }
+
     /// From which length on a hit pays, and how that is known; where it hurts; the rates.
     pub fn findings(&self) -> Vec<String> {
         if self.is_void {
@@ -125,14 +136,14 @@ impl Sweep {
             Crossing::At(at) => tokens(at),
             Crossing::Above => format!("above {}", tokens(fit.range.high)),
         };
-        match curves.break_even {
+        let BreakEven { at, interval, .. } = curves.break_even;
+        match at {
             Crossing::Below => {
                 format!("A hit pays at every length measured, from {} tokens on; {proof}.", tokens(fit.range.low))
             }
             Crossing::Above => format!("A hit does not pay up to {} tokens; {proof}.", tokens(fit.range.high)),
             Crossing::At(at) => {
-                let interval =
-                    curves.interval.map(|(low, high)| format!(", 90 % interval {} to {}", end(low), end(high)));
+                let interval = interval.map(|(low, high)| format!(", 90 % interval {} to {}", end(low), end(high)));
                 format!("A hit pays from {} tokens on{}; {proof}.", tokens(at), interval.unwrap_or_default())
             }
         }
@@ -172,15 +183,16 @@ fn rates(curves: &Curves, longest: f64) -> String {
         let interval = rate.interval.map(|i| format!(" [{} to {}]", tokens(i.low), tokens(i.high)));
         format!("{}{} tokens/s", tokens(rate.value), interval.unwrap_or_default())
     };
-    let known = |rate: Option<Estimate>| rate.map_or("at a rate that could not be seen".into(), per_second);
+    let known = |rate: Option<Estimate>| rate.map_or("at a rate that was not identified".into(), per_second);
     let at_longest = curves
-        .prefill_tokens_per_s_at(longest)
+        .cold
+        .tokens_per_s_at(longest)
         .map(|rate| format!(" and, by the fit, {} at {} tokens", tokens(rate), tokens(longest)));
     format!(
         "Prefill computes {} at short lengths{}; a hit loads {}.",
-        known(curves.prefill_tokens_per_s),
+        known(curves.cold.tokens_per_s()),
         at_longest.unwrap_or_default(),
-        known(curves.load_tokens_per_s)
+        known(curves.hit.tokens_per_s())
     )
 }
 

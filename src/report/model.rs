@@ -2,8 +2,9 @@
 
 use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
-use super::fit::{BreakEven, Curves, Fit};
+use super::fit::{Curves, Drawn};
 use super::lengths::{self, Sweep};
+use super::load::rates::{self, Rates};
 use super::load::{self, Load};
 use super::map::Mapped;
 use super::table::{Cell, Column, Table};
@@ -11,6 +12,7 @@ use super::verify::Judged;
 use super::{evidence, figures, ladder, prompts, remarks, shares, units};
 use crate::cachemap::CacheMap;
 use crate::chart::Figure;
+use crate::fit::BreakEven;
 use crate::plan::{Arm, Role};
 use crate::sample::Outcome;
 use crate::stats::curve::Crossing;
@@ -42,9 +44,10 @@ impl Report {
         let mapped = Mapped::all(data);
         let sweeps = Sweep::all(data);
         let effects = effects(data, &judged, &sweeps);
-        let curves = Curves::of(data);
+        let curves = Curves::of(data, &sweeps);
         let loads = Load::all(data);
-        let mut tables = load::tables(data, &loads);
+        let mut tables = vec![rates::table(data)];
+        tables.extend(load::tables(data, &loads));
         tables.extend([prompts::table(data), effect_table(data, &effects)]);
         tables.extend(judged.iter().map(Judged::table));
         tables.extend(mapped.iter().map(Mapped::table));
@@ -59,7 +62,7 @@ impl Report {
         ]);
         Report {
             title: title(data),
-            findings: findings(data, (&judged, &mapped, &loads), &sweeps, &effects, &curves.break_evens),
+            findings: findings(data, (&judged, &mapped, &loads), &sweeps, &effects, &curves),
             remarks: remarks::all(data, (&judged, &mapped, &loads), &sweeps, &effects),
             claim: if let [one] = judged.as_slice() { Some(one.verdict.claim) } else { None },
             maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
@@ -98,9 +101,10 @@ fn findings(
     (judged, mapped, loads): (&[Judged], &[Mapped], &[Load<'_>]),
     sweeps: &[Sweep],
     effects: &[Effect],
-    break_evens: &[BreakEven],
+    curves: &Curves,
 ) -> Vec<String> {
-    let mut findings: Vec<String> = side_by_side(data).into_iter().collect();
+    let mut findings: Vec<String> = Rates::all(data).iter().filter_map(Rates::finding).collect();
+    findings.extend(side_by_side(data));
     for log in 0..data.logs.len() {
         let verdicts = judged.iter().filter(|judged| judged.log == log).flat_map(Judged::findings);
         let before = findings.len();
@@ -122,7 +126,7 @@ fn findings(
             [shortest, .., longest] => many_lengths(shortest, longest),
         };
         findings.push(named(data, log, &sentence));
-        findings.extend(break_evens.iter().filter(|found| found.log == log).map(|f| named(data, log, &pays_from(f))));
+        findings.extend(curves.break_even(log).map(|found| named(data, log, &pays_from(found))));
     }
     findings
 }
@@ -165,21 +169,23 @@ fn no_effect(data: &Data, log: usize) -> String {
     )
 }
 
+/// The longest length first: it is what a cache is for.
 fn many_lengths(shortest: &Effect, longest: &Effect) -> String {
-    let at = |effect: &Effect| {
-        format!(
-            "at {} tokens ({} to {})",
-            units::count(effect.context_tokens),
-            units::span(effect.cold.median),
-            units::span(effect.hit.median)
-        )
+    let change = |effect: &Effect| {
+        let (cold, hit) = (units::span(effect.cold.median), units::span(effect.hit.median));
+        match effect.ratio.value {
+            ratio if ratio >= 1.0 => {
+                format!("has its first token {} sooner than cold ({hit} instead of {cold})", units::ratio(ratio))
+            }
+            ratio => format!("takes {} as long as cold ({hit} instead of {cold})", units::ratio(1.0 / ratio)),
+        }
     };
     format!(
-        "Cold takes {} as long as a hit {}, and {} as long {}.",
-        units::ratio(shortest.ratio.value),
-        at(shortest),
-        units::ratio(longest.ratio.value),
-        at(longest)
+        "A hit {} at {} tokens, and {} at {}.",
+        change(longest),
+        units::count(longest.context_tokens),
+        change(shortest),
+        units::count(shortest.context_tokens)
     )
 }
 
@@ -281,19 +287,23 @@ fn fit_table(data: &Data, curves: &Curves) -> Table {
         Column::words("arm", "arm"),
         Column::number("fixed_ns", "fixed"),
         Column::number("tokens_per_second", "tokens/s"),
+        Column::number("tokens_per_second_interval_90", "90 % interval"),
         Column::number("break_even_tokens", "break-even"),
     ];
-    let row = |fit: &Fit| {
-        let pays_from = curves.break_evens.iter().find(|found| found.log == fit.log).and_then(BreakEven::tokens);
-        let per_token = fit.curve.coefficients.get(1).copied().filter(|ns| *ns > 0.0);
+    let row = |drawn: &Drawn| {
+        let rate = drawn.fitted.tokens_per_s();
+        let pays_from = curves.break_even(drawn.log).and_then(BreakEven::tokens).filter(|_| drawn.arm == Arm::Hit);
         vec![
-            Cell::Words(arm_name(fit.arm).into()),
-            Cell::known(fit.curve.coefficients.first().copied(), Cell::Time),
-            Cell::known(per_token, |ns| Cell::Count((1e9 / ns).round() as u64)),
-            Cell::known(pays_from.filter(|_| fit.arm == Arm::Hit), |n| Cell::Count(n.round() as u64)),
+            Cell::Words(arm_name(drawn.arm).into()),
+            drawn.fitted.fixed_ns().map_or(Cell::NotIdentified, |fixed| Cell::Time(fixed.value)),
+            rate.map_or(Cell::NotIdentified, |rate| Cell::Count(rate.value.round() as u64)),
+            Cell::known(rate.and_then(|rate| rate.interval), |i| {
+                Cell::Counts(i.low.round() as u64, i.high.round() as u64)
+            }),
+            Cell::known(pays_from, |n| Cell::Count(n.round() as u64)),
         ]
     };
-    let rows = curves.fits.iter().map(|fit| labelled(data, fit.log, row(fit))).collect();
+    let rows = curves.drawn.iter().map(|drawn| labelled(data, drawn.log, row(drawn))).collect();
     label_column(data, &mut columns);
     Table {
         name: "fit",

@@ -45,8 +45,12 @@ pub enum Cell {
     Ratios(f64, f64),
     /// Nanoseconds from low to high.
     Times(f64, f64),
+    /// Counts from low to high.
+    Counts(u64, u64),
     /// 0 to 1.
     Share(f64),
+    /// Asked for, and too uncertain to be given as a number.
+    NotIdentified,
     Missing,
 }
 
@@ -84,7 +88,9 @@ impl Cell {
             Cell::Number(number) => units::number(*number),
             Cell::Ratios(low, high) => format!("{} to {}", units::ratio(*low), units::ratio(*high)),
             Cell::Times(low, high) => format!("{} to {}", units::span(*low), units::span(*high)),
+            Cell::Counts(low, high) => format!("{} to {}", units::count(*low), units::count(*high)),
             Cell::Share(share) => units::share(*share),
+            Cell::NotIdentified => "not identified".into(),
             Cell::Missing => "-".into(),
         }
     }
@@ -96,7 +102,8 @@ impl Cell {
             Cell::Count(n) => json!(n),
             Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => json!(x),
             Cell::Ratios(low, high) | Cell::Times(low, high) => json!([low, high]),
-            Cell::Missing => Value::Null,
+            Cell::Counts(low, high) => json!([low, high]),
+            Cell::NotIdentified | Cell::Missing => Value::Null,
         }
     }
 
@@ -104,11 +111,11 @@ impl Cell {
     pub fn order(&self) -> Option<f64> {
         match self {
             Cell::Words(_) => None,
-            Cell::Count(n) => Some(*n as f64),
+            Cell::Count(n) | Cell::Counts(n, _) => Some(*n as f64),
             Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => Some(*x),
             Cell::Ratios(x, _) | Cell::Times(x, _) => Some(*x),
             // Below everything that was measured, infinities included; JSON and HTML never see it.
-            Cell::Missing => Some(f64::MIN),
+            Cell::NotIdentified | Cell::Missing => Some(f64::MIN),
         }
     }
 }

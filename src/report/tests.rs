@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 
 use super::compare::{Compared, Mismatch};
 use super::data::Data;
-use super::fixture::{classic, data, failed, jsonl, only, pairs, row, sweep, verify};
+use super::fixture::{classic, data, failed, jsonl, load, only, pairs, row, sweep, verify};
 use super::table::Cell;
 use super::*;
 use crate::exit::Exit;
@@ -91,6 +91,85 @@ fn no_line_of_the_text_is_wider_than_80_columns() {
     }
 }
 
+/// The labels of the ticks of a figure's axes, as the picture has them.
+fn ticks(figure: &crate::chart::Figure) -> Vec<String> {
+    let svg = figure.svg();
+    let frame =
+        svg.split_once(r#"<g class="frame">"#).and_then(|(_, rest)| rest.split_once("</g>")).expect("a frame").0;
+    let lines: Vec<&str> = frame.lines().collect();
+    lines.windows(2).filter(|pair| pair[0].starts_with("<text")).map(|pair| pair[1].to_owned()).collect()
+}
+
+/// A cold request that takes so long.
+fn at(number: u64, tokens: u64, ttft_ns: u64) -> Row {
+    let mut row = row(number, tokens, Arm::Cold, 1.0);
+    row.sample.stamps.first_token_ns = row.sample.stamps.sent_ns.map(|sent| sent + ttft_ns);
+    row.sample.stamps.first_byte_ns = None;
+    row
+}
+
+/// Where the labels under the x axis begin and end, in pixels: about, as every font is another.
+fn labels_below(figure: &crate::chart::Figure) -> Vec<(f64, f64, String)> {
+    let svg = figure.svg();
+    let lines: Vec<&str> = svg.lines().collect();
+    let below = lines.windows(2).filter(|pair| pair[0].contains(r#"dy="0.76em""#));
+    let place = |pair: &[&str]| {
+        let x: f64 = pair[0].split('"').nth(1).expect("x").parse().expect("a number");
+        let half = pair[1].chars().count() as f64 * 12.0 * 0.56 / 2.0;
+        (x - half, x + half, pair[1].to_owned())
+    };
+    let mut places: Vec<_> = below.map(place).collect();
+    places.sort_by(|one, other| one.0.total_cmp(&other.0));
+    places
+}
+
+#[test]
+fn no_two_labels_below_an_axis_touch_at_any_scale() {
+    for low_ns in [50_000, 1_000_000, 70_000_000, 999_000_000, 30_000_000_000_u64] {
+        for factor in [1.02, 1.1, 1.5, 2.0, 3.0, 5.0, 8.0, 10.0, 30.0, 300.0, 10_000.0, 1e7] {
+            let high = |low: u64| (low as f64 * factor) as u64;
+            let tokens = (low_ns / 1_000).min(100_000);
+            let rows = [
+                at(1, tokens, low_ns),
+                at(2, tokens, high(low_ns).min(1_000_000_000_000)),
+                at(3, high(tokens).min(10_000_000), high(low_ns).min(1_000_000_000_000)),
+            ];
+            for figure in Report::of(&only(&rows)).figures {
+                let labels = labels_below(&figure);
+                assert!(labels.len() >= 2, "{} from {low_ns} by {factor}: {labels:?}", figure.name);
+                for pair in labels.windows(2) {
+                    assert!(pair[0].1 + 4.0 <= pair[1].0, "{} from {low_ns} by {factor}: {labels:?}", figure.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_under_load_is_drawn_from_the_scheduled_moment_by_what_was_found() {
+    let figures = Report::of(&only(&load("once", 10.0, 100))).figures;
+    for name in ["ecdf", "order"] {
+        let figure = figures.iter().find(|figure| figure.name == name).expect("the figure");
+        let series: Vec<&str> = figure.series.iter().map(|series| series.name.as_str()).collect();
+        assert_eq!(series, ["cold", "hit"], "{name}");
+        assert!(format!("{}{}", figure.x.label, figure.y.label).contains("from the scheduled moment"), "{name}");
+    }
+}
+
+#[test]
+fn ticks_have_their_units_from_50_us_to_500_s_and_from_50_to_10_million_tokens() {
+    let shown = |rows: &[Row], name: &str| {
+        let figures = Report::of(&only(rows)).figures;
+        ticks(figures.iter().find(|figure| figure.name == name).expect("the figure"))
+    };
+    let whole = [at(1, 50, 50_000), at(2, 8_000, 300_000_000), at(3, 10_000_000, 500_000_000_000)];
+    insta::assert_debug_snapshot!(shown(&whole, "ttft"));
+    insta::assert_debug_snapshot!(shown(&whole, "ttft_linear"));
+    let small = [at(1, 50, 50_000), at(2, 60, 61_000), at(3, 70, 73_000)];
+    insta::assert_debug_snapshot!(shown(&small, "ttft"));
+    insta::assert_debug_snapshot!(shown(&small, "ttft_linear"));
+}
+
 #[test]
 fn the_same_rows_make_the_same_report() {
     let page = || html::write(&Report::of(&three()), &three());
@@ -161,7 +240,7 @@ fn nothing_in_a_log_becomes_markup() {
     rows[0] = failed(rows[0].clone(), Outcome::ServerError { message: HOSTILE.into() });
     rows[1].sample.finish_reason = Some(HOSTILE.into());
     let mut data = data(&[(HOSTILE, jsonl(&rows)), ("plain", jsonl(&rows))]);
-    data.logs[0].conditions.push(vec![(HOSTILE.into(), HOSTILE.into())]);
+    data.logs[0].conditions.push(vec![(HOSTILE.into(), HOSTILE.into()), ("model".into(), HOSTILE.into())]);
     let report = Report::of(&data);
     let page = html::write(&report, &data);
     assert_eq!(page.matches("<script").count(), 1, "the page's own");
@@ -169,6 +248,9 @@ fn nothing_in_a_log_becomes_markup() {
     assert!(!page.contains("<img"));
     let markdown = markdown::write(&report);
     assert!(!markdown.contains('<'), "{markdown}");
+    for figure in &report.figures {
+        assert!(crate::chart::png(&figure.svg()).is_ok(), "{}: still well-formed", figure.name);
+    }
 }
 
 #[test]
@@ -180,12 +262,18 @@ fn the_script_of_the_page_is_the_one_its_policy_admits() {
 }
 
 #[test]
-fn a_thousand_samples_make_a_page_of_3_megabytes_at_most_and_ten_thousand_of_15() {
+fn a_thousand_samples_and_ten_thousand() {
     for (repeats, samples, megabytes) in [(50, 1_000, 3), (500, 10_000, 15)] {
         let data = only(&sweep("sweep", repeats, 1.0));
-        assert_eq!(data.entries().count(), samples);
-        let page = html::write(&Report::of(&data), &data);
+        let report = Report::of(&data);
+        insta::assert_snapshot!(format!("{samples}_samples"), text::write(&report) + &markdown::write(&report));
+        assert_eq!(csv::write(&data).lines().count(), samples + 1);
+        let page = html::write(&report, &data);
         assert!(page.len() <= megabytes * 1_000_000, "{samples} samples: {} bytes", page.len());
+        let ttft = report.figures.iter().find(|figure| figure.name == "ttft").expect("ten lengths");
+        assert_eq!(ttft.svg().matches("<circle cx=").count(), samples, "every sample is a dot");
+        let json: serde_json::Value = json::write(&report).parse().expect("JSON");
+        assert_eq!(json["tables"]["ttft"].as_array().map(Vec::len), Some(20));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::chart::{Figure, printable};
 const WIDTH: usize = 80;
 
 /// The figures worth a place in a terminal; the first that the report has is shown.
-const SHOWN: [&str; 3] = ["ttft", "pairs", "order"];
+const SHOWN: [&str; 5] = ["load", "reuse", "ttft", "pairs", "order"];
 
 /// The report, ended by a newline.
 pub fn write(report: &Report) -> String {

@@ -75,6 +75,11 @@ pub fn ratio_tick(value: f64, _largest: f64) -> String {
     format!("{}x", trimmed(value))
 }
 
+/// `12.1/s`: requests a second.
+pub fn rate(per_second: f64) -> String {
+    format!("{}/s", number(per_second))
+}
+
 /// `99.2 %`; whole numbers stay whole.
 pub fn share(share: f64) -> String {
     format!("{} %", trimmed((share * 1000.0).round() / 10.0))
@@ -186,6 +191,7 @@ mod tests {
         assert_eq!([count(0), count(999), count(1000), count(120_938)], ["0", "999", "1,000", "120,938"]);
         assert_eq!([ratio(5.298), ratio(1.0), ratio(14.62), ratio(0.953)], ["5.30x", "1.00x", "14.6x", "0.953x"]);
         assert_eq!([share(1.0), share(0.9919), share(0.0)], ["100 %", "99.2 %", "0 %"]);
+        assert_eq!([rate(0.5), rate(12.08), rate(480.0)], ["0.500/s", "12.1/s", "480/s"]);
         assert_eq!([bytes(12), bytes(480_000), bytes(1_440_000)], ["12 B", "480 kB", "1.44 MB"]);
     }
 }

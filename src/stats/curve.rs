@@ -19,6 +19,8 @@ const STEPS: usize = 30;
 const SCAN: usize = 2_000;
 /// Resamples of a bootstrap interval.
 const RESAMPLES: usize = 200;
+/// About so many values are resampled: resampling is the costly part.
+const RESAMPLED: usize = 1_000;
 
 /// A polynomial; `coefficients[k]` belongs to the `k`-th power.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,51 +84,51 @@ pub enum Crossing {
     Above,
 }
 
-/// The 95 % bootstrap interval of [`Curve::stays_above`] between a `degree`-2 fit of `upper` and a `degree`-1 fit of
-/// `lower`: the values are resampled within their places, as the places were chosen. With about ten values a place it
-/// covers the truth in some 90 % of cases, and should be called that. `None` when a fit has too few places.
-pub fn crossing_interval(
-    upper: &[Cell],
-    lower: &[Cell],
-    factor: f64,
-    range: Interval,
-    rng: &mut impl Rng,
-) -> Option<(Crossing, Crossing)> {
-    let mut places = Vec::with_capacity(RESAMPLES);
-    for _ in 0..RESAMPLES {
-        let (upper, lower) = (Curve::fit(&resample(upper, rng), 2)?, Curve::fit(&resample(lower, rng), 1)?);
-        places.push(match upper.stays_above(&lower, factor, range) {
-            Crossing::Below => 0.0,
-            Crossing::At(x) => x,
-            Crossing::Above => f64::INFINITY,
-        });
-    }
-    let places = sorted(&places);
-    let censored = |p| match inverted_cumulative(&places, p) {
-        Some(0.0) => Crossing::Below,
-        Some(x) if x.is_finite() => Crossing::At(x),
-        _ => Crossing::Above,
-    };
-    Some((censored(0.025), censored(0.975)))
+/// The fits of the given degree through resamples of the values, each drawn within its place, as the places were chosen.
+/// Whatever is read off a fit has its interval among what is read off these. Places of more than a thousand values in all
+/// are thinned before, which can only widen an interval.
+pub fn resampled(cells: &[Cell], degree: usize, rng: &mut impl Rng) -> Vec<Curve> {
+    let cells = thinned(cells);
+    (0..RESAMPLES).filter_map(|_| Curve::fit(&resample(&cells, rng), degree)).collect()
 }
 
-/// The 95 % bootstrap interval of the coefficient of the `power`-th power in a fit of the given degree, the values
-/// resampled within their places; `None` when there are too few places for a fit.
-pub fn coefficient_interval(cells: &[Cell], degree: usize, power: usize, rng: &mut impl Rng) -> Option<Interval> {
-    let fits = (0..RESAMPLES).filter_map(|_| Curve::fit(&resample(cells, rng), degree));
-    let values = sorted(&fits.filter_map(|fit| fit.coefficients.get(power).copied()).collect::<Vec<_>>());
+/// The 95 % bootstrap interval of what is read off each of the `resampled` curves; `None` without any. With about ten
+/// values a place it covers the truth in some 90 % of cases, and should be called that.
+pub fn interval(resampled: &[Curve], read: impl Fn(&Curve) -> f64) -> Option<Interval> {
+    let values = sorted(&resampled.iter().map(read).collect::<Vec<_>>());
     Some(Interval { low: inverted_cumulative(&values, 0.025)?, high: inverted_cumulative(&values, 0.975)? })
 }
 
-/// The pointwise 95 % bootstrap interval of a fit of the given degree at `places`, the values resampled within their
-/// places; empty when there are too few places for a fit.
-pub fn band(cells: &[Cell], degree: usize, places: &[f64], rng: &mut impl Rng) -> Vec<Interval> {
-    let curves: Vec<Curve> = (0..RESAMPLES).filter_map(|_| Curve::fit(&resample(cells, rng), degree)).collect();
-    let at = |x: &f64| {
-        let values = sorted(&curves.iter().map(|curve| curve.at(*x)).collect::<Vec<_>>());
-        Some(Interval { low: inverted_cumulative(&values, 0.025)?, high: inverted_cumulative(&values, 0.975)? })
+/// As [`interval`], of [`Curve::stays_above`] between the resampled fits of two arms.
+pub fn crossing_interval(
+    upper: &[Curve],
+    lower: &[Curve],
+    factor: f64,
+    range: Interval,
+) -> Option<(Crossing, Crossing)> {
+    let crossings = upper.iter().zip(lower).map(|(upper, lower)| upper.stays_above(lower, factor, range));
+    let places = crossings.map(|crossing| match crossing {
+        Crossing::Below => 0.0,
+        Crossing::At(x) => x,
+        Crossing::Above => f64::INFINITY,
+    });
+    let places = sorted(&places.collect::<Vec<_>>());
+    let censored = |p| {
+        Some(match inverted_cumulative(&places, p)? {
+            0.0 => Crossing::Below,
+            x if x.is_finite() => Crossing::At(x),
+            _ => Crossing::Above,
+        })
     };
-    places.iter().filter_map(at).collect()
+    Some((censored(0.025)?, censored(0.975)?))
+}
+
+/// Every so manieth value of each place, so that [`RESAMPLED`] or a few more are left in all.
+fn thinned(cells: &[Cell]) -> Vec<Cell> {
+    let all: usize = cells.iter().map(|cell| cell.values.len()).sum();
+    let step = all.div_ceil(RESAMPLED).max(1);
+    let thin = |values: &[f64]| values.iter().copied().step_by(step).collect();
+    cells.iter().map(|cell| Cell { x: cell.x, values: thin(&cell.values) }).collect()
 }
 
 fn resample(cells: &[Cell], rng: &mut impl Rng) -> Vec<Cell> {
@@ -260,10 +262,35 @@ mod tests {
     #[test]
     fn the_bootstrap_interval_holds_the_truth_these_points_were_drawn_from() {
         let mut rng = crate::rng::stream(1, "bootstrap");
-        let (low, high) = crossing_interval(&upper(), &lower(), 1.0, RANGE, &mut rng).unwrap();
+        let (upper, lower) = (resampled(&upper(), 2, &mut rng), resampled(&lower(), 1, &mut rng));
+        let (low, high) = crossing_interval(&upper, &lower, 1.0, RANGE).unwrap();
         // The curves behind the points cross at 408.
         assert!(low < Crossing::At(408.0) && Crossing::At(408.0) < high, "{low:?} {high:?}");
         assert!(low > Crossing::At(250.0) && high < Crossing::At(700.0), "{low:?} {high:?}");
+    }
+
+    #[test]
+    fn the_interval_of_a_slope_that_is_not_there_holds_zero_and_that_of_one_that_is_does_not() {
+        let slope = |cells: &[Cell]| {
+            let curves = resampled(cells, 1, &mut crate::rng::stream(1, "slope"));
+            interval(&curves, |curve| curve.coefficients[1]).unwrap()
+        };
+        let rising = slope(&lower());
+        assert!(rising.low > 0.04 && rising.high < 0.055, "{rising:?}");
+        let noise = [30.1, 29.7, 30.4, 29.9, 30.2, 29.6, 30.3, 30.0];
+        let flat: Vec<Cell> =
+            GRID.iter().zip(noise).map(|(&x, y)| Cell { x, values: vec![y, 60.0 - y, 30.0] }).collect();
+        assert_eq!(slope(&flat).low, 0.0);
+    }
+
+    #[test]
+    fn ten_thousand_values_have_the_interval_of_a_thousand() {
+        let at = |x: f64, i: usize| (20.0 + 0.05 * x) * (1.0 + 0.01 * ((i * 7 % 11) as f64 - 5.0));
+        let many: Vec<Cell> =
+            GRID.iter().map(|&x| Cell { x, values: (0..1_250).map(|i| at(x, i)).collect() }).collect();
+        assert!(thinned(&many).iter().map(|cell| cell.values.len()).sum::<usize>() <= 1_000);
+        let curves = resampled(&many, 1, &mut crate::rng::stream(1, "many"));
+        assert!(interval(&curves, |curve| curve.coefficients[1]).unwrap().contains(0.05));
     }
 
     #[test]

@@ -18,7 +18,10 @@ const steps = {
 
   "says the result first": async page => {
     const text = await page.locator(".verdict h2").innerText();
-    assert.match(text, /hit|compare/);
+    assert.match(text, /hit|compare|The cache|knee/);
+    const [figures, verdict] = await page.evaluate(() => [".figures", ".verdict"].map(part =>
+      document.querySelector(part).getBoundingClientRect().top));
+    assert.ok(verdict < figures, "the verdict stands above the figures");
   },
 
   "shows a sample under the pointer": async (page, log) => {
@@ -90,6 +93,18 @@ const steps = {
     await page.emulateMedia({ media: "screen" });
   },
 
+  "sorts a table by keyboard": async page => {
+    const button = page.locator("table:not(#tip table) thead th button").nth(1);
+    await button.focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await button.locator("..").getAttribute("aria-sort"), "ascending");
+  },
+
+  "prints on paper": async page => {
+    const pages = (await page.pdf({ format: "A4" })).toString("latin1").match(/\/Type\s*\/Page\b/g).length;
+    assert.ok(pages >= 1 && pages < 20, `${pages} sheets`);
+  },
+
   "hands out the log": async (page, log) => {
     const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#samples").click()]);
     assert.equal(download.suggestedFilename(), "samples.jsonl");
@@ -116,6 +131,7 @@ async function check(browser, name, width, colorScheme) {
   const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
   const messages = [];
   page.on("console", message => messages.push(message.text()));
+  page.on("dialog", async dialog => { messages.push("a dialog: " + dialog.message()); await dialog.dismiss(); });
   page.on("pageerror", error => messages.push(error.message));
   page.on("request", request => { if (!/^(file|data|blob):/.test(request.url())) messages.push("asks " + request.url()); });
   await page.goto(pathToFileURL(file + ".html").href);

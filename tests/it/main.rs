@@ -4,6 +4,7 @@ mod behaviours;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod classic;
+mod closing;
 mod compare;
 mod context;
 mod counters;
@@ -16,6 +17,7 @@ mod load;
 mod map;
 mod map_virtual;
 mod open;
+mod pictures;
 mod proof;
 mod relay;
 mod report;

@@ -25,8 +25,12 @@ fn data(names: &[&str]) -> Data {
 fn every_format(names: &[&str]) -> String {
     let data = data(names);
     let report = Report::of(&data);
-    let formats =
-        [("text", text::write(&report)), ("markdown", markdown::write(&report)), ("json", json::write(&report))];
+    let formats = [
+        ("text", text::write(&report)),
+        ("markdown", markdown::write(&report)),
+        ("json", json::write(&report)),
+        ("csv", csv::write(&data)),
+    ];
     formats.iter().fold(String::new(), |mut all, (name, written)| {
         let _ = write!(all, "==== {name}\n{written}");
         all
@@ -74,11 +78,6 @@ fn two_full_logs_and_a_classic_one_side_by_side() {
 }
 
 #[test]
-fn the_rows_of_a_run_as_csv() {
-    insta::assert_snapshot!(csv::write(&data(&["run", "classic"])));
-}
-
-#[test]
 fn a_log_of_a_newer_program_is_refused_in_a_sentence() {
     let error = Reading::open(&path("newer")).expect_err("schema 2 is not known");
     assert!(matches!(error, LogError::Newer { line: 1, found: 2, .. }));
@@ -86,12 +85,22 @@ fn a_log_of_a_newer_program_is_refused_in_a_sentence() {
 }
 
 #[test]
-fn the_figures_of_a_sweep_and_of_a_verify_run() {
-    for names in [["sweep"], ["verify"]] {
-        for figure in Report::of(&data(&names)).figures {
-            insta::assert_snapshot!(format!("{}_{}", names[0], figure.name), figure.svg());
+fn the_figures_of_each_log() {
+    let three = ["vllm=sweep", "lmcache=sweep_lmcache", "seed=classic"];
+    for (name, logs) in [("run", &["run"][..]), ("sweep", &["sweep"]), ("verify", &["verify"]), ("three", &three)] {
+        for figure in Report::of(&data(logs)).figures {
+            insta::assert_snapshot!(format!("{name}_{}", figure.name), figure.svg());
         }
     }
+}
+
+#[test]
+fn one_sample_has_no_figure_of_several_and_failures_have_none() {
+    let names = |log: &str| -> Vec<String> {
+        Report::of(&data(&[log])).figures.into_iter().map(|figure| figure.name).collect()
+    };
+    assert_eq!(names("cold_only"), ["ladder", "tokens"]);
+    assert_eq!(names("failures"), [""; 0]);
 }
 
 #[test]

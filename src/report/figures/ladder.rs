@@ -53,9 +53,19 @@ struct Span {
 /// The spans whose both ends were seen. The connection is open before the request is sent, so it stands before 0.
 fn parts(stamps: &Stamps) -> Vec<Span> {
     let Stamps {
-        dial_ns, connect_ns, tls_ns, sent_ns, sent_end_ns, first_byte_ns, first_token_ns, last_token_ns, ..
+        due_ns,
+        dial_ns,
+        connect_ns,
+        tls_ns,
+        sent_ns,
+        sent_end_ns,
+        first_byte_ns,
+        first_token_ns,
+        last_token_ns,
+        ..
     } = *stamps;
     let ends = [
+        ("late", due_ns, dial_ns.or(sent_ns)),
         ("connect", dial_ns, connect_ns),
         ("tls", connect_ns, tls_ns),
         ("upload", sent_ns, sent_end_ns),

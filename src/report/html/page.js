@@ -54,8 +54,7 @@
     .map(m => [m.replace(/_/g, " "), ((row[m + "_ns"] - row.sent_ns) / 1e6).toFixed(3) + " ms"]);
   const facts = row => ["cached_tokens", "prompt_tokens", "completion_tokens"]
     .map(name => [name, (row.usage || row)[name]]).filter(([, value]) => Number.isFinite(value))
-    .concat(["stamp", "evidence"].map(name => [name, row[name]]).filter(([, value]) => value)
-      .map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
+    .concat(row.stamp ? [["stamped by", row.stamp]] : []);
   const hide = () => { if (here) here.classList.remove("here"); here = null; tip.hidden = true; };
   const show = async dot => {
     if (dot === here) return;

@@ -5,6 +5,7 @@
 //! independent.
 
 mod conduct;
+pub(super) mod rates;
 mod reuse;
 mod server;
 mod slo;
@@ -13,7 +14,7 @@ mod tally;
 pub use slo::Gate;
 pub use tally::Tally;
 
-use super::data::Data;
+use super::data::{Data, Entry};
 use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
 use super::units;
@@ -48,6 +49,17 @@ impl Tail {
     fn is_carried(&self, n: usize) -> bool {
         quantile::is_bounded_above(n, self.p, CONFIDENCE)
     }
+}
+
+/// Whether a log was written under load.
+pub(super) fn is_load(data: &Data, log: usize) -> bool {
+    data.logs[log].load.is_some()
+}
+
+/// TTFT from the scheduled moment where there is one, in nanoseconds.
+pub(super) fn from_due(entry: &Entry) -> Option<f64> {
+    let sample = entry.sample.as_ref()?;
+    Timed::TtftFromDue.of(sample).or_else(|| Timed::Ttft.of(sample))
 }
 
 /// A log that was written under load.

@@ -82,14 +82,14 @@ fn the_interval_holds_the_true_break_even_in_nine_runs_of_ten() {
             lanes.into_iter().flat_map(|lane| lane.join().unwrap()).collect()
         });
         let covers = |fit: &&Fit| {
-            let (low, high) = fit.curves.as_ref().unwrap().interval.unwrap();
+            let (low, high) = fit.curves.as_ref().unwrap().break_even.interval.unwrap();
             low <= Crossing::At(TRUE_BREAK_EVEN) && Crossing::At(TRUE_BREAK_EVEN) <= high
         };
         let share = |n: usize| n as f64 / fits.len() as f64;
         let covered = share(fits.iter().filter(covers).count());
         let mut errors: Vec<f64> = fits
             .iter()
-            .map(|fit| match fit.curves.as_ref().unwrap().break_even {
+            .map(|fit| match fit.curves.as_ref().unwrap().break_even.at {
                 Crossing::At(at) => (at / TRUE_BREAK_EVEN - 1.0).abs(),
                 Crossing::Below | Crossing::Above => 1.0,
             })
@@ -112,7 +112,7 @@ fn the_rates_are_those_of_the_server() {
     let samples = run(design(20, 1), &mut server(disk(), CALM, 1));
     let fit = Fit::of(&points(&samples)).unwrap();
     let curves = fit.curves.unwrap();
-    let (prefill, load) = (curves.prefill_tokens_per_s.unwrap().value, curves.load_tokens_per_s.unwrap().value);
+    let (prefill, load) = (curves.cold.tokens_per_s().unwrap().value, curves.hit.tokens_per_s().unwrap().value);
     assert!((11_000.0..14_000.0).contains(&prefill), "{prefill}");
     assert!((44_000.0..56_000.0).contains(&load), "{load}");
     assert_eq!(fit.hurts_to, Some(512));
