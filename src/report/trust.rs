@@ -44,7 +44,7 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
     ));
     rows.push((
         "outliers",
-        known(trust.outlier_share.map(|s| format!("{} of the times are far above", units::share(s)))),
+        known(trust.outlier_share.map(|s| format!("{} of the times are far above their neighbours", units::share(s)))),
     ));
     rows.push(("drift", known(trust.drift_per_minute.map(drift))));
     rows.push(("selftest", judged.selftest.as_ref().map_or("not run".into(), own_error)));
