@@ -19,6 +19,7 @@ class Row:
         self.context = row["context_tokens"]
         self.ttft = row["ttft_seconds"]
         self.outcome = row["outcome"]
+        self.role = row["role"]
         self.prompt = usage.get("prompt_tokens")
         self.cached = usage.get("cached_tokens")
         self.achieved = flush.get("achieved")
