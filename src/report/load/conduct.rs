@@ -60,3 +60,106 @@ pub(super) fn lag_ns(sample: &Sample) -> Option<f64> {
     let stamps = &sample.stamps;
     Some(stamps.dial_ns.or(stamps.sent_ns)?.saturating_sub(stamps.due_ns?) as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::plan::Arm;
+    use crate::record::{Conditions, Reading, Row, ShardNote};
+    use crate::report::Report;
+    use crate::report::data::{Data, Named};
+    use crate::report::fixture::{jsonl, row};
+
+    const MS: u64 = 1_000_000;
+
+    fn note(index: u64, count: u64) -> LoadNote {
+        LoadNote {
+            workload: "mix".into(),
+            arrivals: "constant".into(),
+            seed: 1,
+            shard: ShardNote { index, count },
+            processors: 2,
+        }
+    }
+
+    /// Requests every 200 ms of a shard whose session began `began_ms` before the load; the client has one processor busy.
+    fn shard(asked: LoadNote, began_ms: u64) -> Vec<Row> {
+        let mut rows: Vec<Row> = (0..21)
+            .map(|nth| {
+                let mut row = row(nth + 1, 1_000, Arm::Hit, 1.0);
+                let due = (began_ms + nth * 200) * MS;
+                let stamps = &mut row.sample.stamps;
+                stamps.chunk_ns.clear();
+                (stamps.start_ns, stamps.due_ns) = (Some(began_ms * MS), Some(due));
+                (stamps.dial_ns, stamps.connect_ns, stamps.sent_ns) = (None, None, Some(due + MS));
+                (stamps.first_token_ns, stamps.last_token_ns) = (Some(due + 101 * MS), Some(due + 101 * MS));
+                (stamps.end_ns, stamps.client_cpu_ns) = (Some(due + 102 * MS), Some(due + 9_000 * MS));
+                row.sample.place.reusable_tokens = Some(500);
+                row
+            })
+            .collect();
+        let conditions = serde_json::json!({
+            "command": "load", "version": "0", "argv": [], "started_at": "", "endpoint": "", "api": "chat", "model": "",
+            "connection": "reuse", "stamps": "kernel", "nonce": "00000000000000000000000000000000", "max_tokens": 16,
+        });
+        let known: Conditions = serde_json::from_value(conditions).expect("what a session says of itself");
+        let session = format!("{:016}", asked.shard.index);
+        rows[0].conditions = Some(Conditions { load: Some(asked), ..known });
+        rows.iter_mut().for_each(|row| row.session.clone_from(&session));
+        rows
+    }
+
+    fn read(logs: &[Vec<Row>]) -> Data {
+        let named = |(at, rows): (usize, &Vec<Row>)| {
+            let path = format!("load-{at}.jsonl");
+            let reading = Reading::parse(Path::new(&path), jsonl(rows).as_bytes()).expect("a log");
+            Named { label: None, path, reading }
+        };
+        Data::of(logs.iter().enumerate().map(named).collect())
+    }
+
+    fn said(data: &Data) -> String {
+        Report::of(data).remarks.join("\n")
+    }
+
+    #[test]
+    fn shards_that_ran_side_by_side_send_their_rates_together() {
+        let data = read(&[shard(note(0, 2), 100), shard(note(1, 2), 7_000)]);
+        assert_eq!(data.logs.len(), 1, "two shards are one log");
+        let tally = data.logs[0].load.as_ref().expect("a load");
+        assert_eq!(tally.answered(), 42);
+        let (asked, sent) = (tally.asked_rate().unwrap(), tally.sent_rate().unwrap());
+        assert!((asked - 41.0 / 4.0).abs() < 0.01 && (sent - 41.0 / 4.0).abs() < 0.01, "{asked} {sent}");
+        assert!(!said(&data).contains("missing"), "{}", said(&data));
+    }
+
+    #[test]
+    fn a_part_of_a_run_says_so() {
+        let data = read(&[shard(note(2, 3), 100)]);
+        assert!(
+            said(&data).contains("a part of a run of 3 shards: the logs of shard 0, 1 are missing"),
+            "{}",
+            said(&data)
+        );
+    }
+
+    #[test]
+    fn two_runs_are_two_logs() {
+        let other = LoadNote { seed: 2, ..note(1, 2) };
+        assert_eq!(read(&[shard(note(0, 2), 100), shard(other, 100)]).logs.len(), 2);
+        assert_eq!(read(&[shard(note(0, 1), 100), shard(note(0, 1), 100)]).logs.len(), 2);
+    }
+
+    #[test]
+    fn the_client_s_lag_and_its_processors_are_said() {
+        let said = said(&read(&[shard(note(0, 1), 100)]));
+        assert!(said.contains("lag behind the schedule: p99 1.00 ms, 1 % of the median TTFT"), "{said}");
+        assert!(said.contains("the client used 50 % of its 2 processors"), "{said}");
+        assert!(
+            said.contains("an endless prefix cache would find 50 % of the prompt tokens, and this one found"),
+            "{said}"
+        );
+    }
+}
