@@ -28,6 +28,12 @@ pub struct CacheMap {
     /// Servers behind the address, each with a cache of its own.
     pub replicas: Property<u64>,
     pub not_identified: Property<Vec<Reason>>,
+    /// Tokens of a word of the documents, where it is not one.
+    #[serde(skip)]
+    pub tokens_per_word: Option<f64>,
+    /// Tokens that others stored in a second, where that moved what was found.
+    #[serde(skip)]
+    pub foreign_tokens_per_s: Option<f64>,
     /// What was measured over the reuse distance.
     #[serde(skip)]
     pub points: Vec<Point>,
@@ -116,8 +122,10 @@ pub struct Tier {
     /// A prompt is found here, or above, within so many tokens of reuse distance.
     pub reach_tokens: u64,
     pub reach_interval: (u64, u64),
-    /// Tokens loaded in a second, the time to begin included; `null` for the tier that all others are measured against.
+    /// Tokens loaded in a second; `null` for the tier that all others are measured against, and where it is too quick to
+    /// be seen.
     pub load_tokens_per_s: Option<f64>,
+    pub load_interval: Option<(f64, Option<f64>)>,
     /// The time to first token of a hit here.
     pub ttft_ns: u64,
 }

@@ -76,7 +76,7 @@ pub(super) struct Seen {
     pub cached: Option<u64>,
     /// By the server's own word, else the words it was made of.
     pub tokens: u64,
-    /// When it was sent and when it had ended, in nanoseconds from the session's start.
+    /// When it was sent and when it had ended, in the lab's time.
     pub sent_ns: Nanos,
     pub end_ns: Nanos,
 }
@@ -111,12 +111,30 @@ pub(super) struct Lab {
     pub sent: Vec<Sent>,
     is_sent: HashSet<u64>,
     failures: usize,
+    /// The time of the experiment, in nanoseconds: when the last answer had ended. What passed while no process ran is
+    /// not in it.
+    pub now_ns: Nanos,
+    /// What is to be added to a stamp of the process that runs.
+    offset_ns: Nanos,
+    /// Counts the processes: a map that goes on after it was stopped is measured by another one, whose stamps begin anew.
+    pub process: usize,
 }
 
 impl Lab {
     pub fn new(desk: Rc<RefCell<Desk>>, design: Design) -> Lab {
         let levels = Levels { words: design.words, ..Levels::default() };
-        Lab { desk, design, levels, documents: 0, sent: Vec::new(), is_sent: HashSet::new(), failures: 0 }
+        Lab {
+            desk,
+            design,
+            levels,
+            documents: 0,
+            sent: Vec::new(),
+            is_sent: HashSet::new(),
+            failures: 0,
+            now_ns: 0,
+            offset_ns: 0,
+            process: 0,
+        }
     }
 
     /// Whether a stage is to be done.
@@ -180,8 +198,7 @@ impl Lab {
             if let Some(ttft) = sample.ttft_ns() {
                 let tokens = sample.prompt_tokens().unwrap_or(words + self.levels.frame_tokens);
                 self.log(&probe.pieces, tokens - words.min(tokens));
-                let sent_ns = sample.stamps.sent_ns.unwrap_or(0);
-                let end_ns = sample.stamps.end_ns.unwrap_or(sent_ns + ttft);
+                let (sent_ns, end_ns) = self.times(&sample, ttft);
                 return Ok(Seen { ttft: ttft as f64, cached: sample.cached_tokens(), tokens, sent_ns, end_ns });
             }
             self.failures += 1;
@@ -190,6 +207,18 @@ impl Lab {
             }
         }
         Err(Stop::Failures)
+    }
+
+    /// A sample's beginning and end in the lab's time.
+    fn times(&mut self, sample: &Sample, ttft: Nanos) -> (Nanos, Nanos) {
+        let sent = sample.stamps.sent_ns.unwrap_or(0);
+        if self.offset_ns + sent < self.now_ns {
+            self.offset_ns = self.now_ns;
+            self.process += 1;
+        }
+        let end = sample.stamps.end_ns.unwrap_or(sent + ttft);
+        self.now_ns = self.offset_ns + end;
+        (self.offset_ns + sent, self.now_ns)
     }
 
     fn log(&mut self, pieces: &[Piece], frame: u64) {

@@ -29,7 +29,7 @@ mod lab;
 mod ladder;
 mod opening;
 mod policy;
-
+mod replay;
 mod replicas;
 mod sawtooth;
 mod semantics;

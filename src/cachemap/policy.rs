@@ -1,13 +1,18 @@
 //! Who has to leave: the policy and capacity that best explain which requests hit.
 //!
-//! Every request of the fill is replayed through a cache of whole documents, for each policy and each capacity that
-//! comes into question. A request that should hit is seen to hit with probability 0.96, one that should miss with 0.02
-//! (a late answer looks like a miss far more often than an early one like a hit), and the explanation of the highest
-//! likelihood wins. A policy is claimed when it leads the others by 7 in logarithms and explains nearly everything.
+//! Every request of the fill is replayed through a cache in thought ([`Replay`]), for each policy and each capacity that
+//! comes into question. Where answers count, a look should find what the cache in thought found, to the block. Where the
+//! clock tells, a document of which a share is found takes `hit + (cold - hit) (1 - share)`, and counts as a hit when it
+//! lies far enough below cold: with a probability that the noise decides, from 0.02 (hardly anything is early) to 0.96
+//! (some answers are late). The explanation of the highest likelihood wins. A policy is claimed when it leads the others
+//! by 7 in logarithms and explains nearly everything.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use super::replay::{Keeping, Leaves, Replay};
+use crate::stats::normal;
 
 /// Who has to leave when room is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,8 +29,6 @@ pub enum Policy {
 }
 
 impl Policy {
-    pub const ALL: [Policy; 4] = [Policy::Lru, Policy::Fifo, Policy::Frequency, Policy::NoAdmit];
-
     pub fn name(self) -> &'static str {
         match self {
             Policy::Lru => "LRU",
@@ -33,6 +36,36 @@ impl Policy {
             Policy::Frequency => "frequency or scan-resistant (LFU, SLRU, ARC, 2Q)",
             Policy::NoAdmit => "no admission when full",
         }
+    }
+}
+
+/// A cache that may be behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Kind {
+    pub policy: Policy,
+    pub keeping: Keeping,
+    pub leaves: Leaves,
+}
+
+pub(super) const KINDS: [Kind; 9] = [
+    kind(Policy::Lru, Keeping::Recency, Leaves::Tail),
+    kind(Policy::Lru, Keeping::Recency, Leaves::Whole),
+    kind(Policy::Fifo, Keeping::Arrival, Leaves::Tail),
+    kind(Policy::Fifo, Keeping::Arrival, Leaves::Whole),
+    kind(Policy::Frequency, Keeping::Count, Leaves::Tail),
+    kind(Policy::Frequency, Keeping::Count, Leaves::Whole),
+    kind(Policy::Frequency, Keeping::SecondUse, Leaves::Tail),
+    kind(Policy::Frequency, Keeping::SecondUse, Leaves::Whole),
+    kind(Policy::NoAdmit, Keeping::Nothing, Leaves::Tail),
+];
+
+const fn kind(policy: Policy, keeping: Keeping, leaves: Leaves) -> Kind {
+    Kind { policy, keeping, leaves }
+}
+
+impl Kind {
+    pub fn cache(self, capacity: u64) -> Replay {
+        Replay::new(capacity, self.keeping, self.leaves)
     }
 }
 
@@ -51,178 +84,223 @@ pub(super) struct Access {
     pub is_look: bool,
 }
 
+/// How a look tells what was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Sight {
+    /// What is counted is a multiple of this.
+    pub block: u64,
+    /// `ln(cold/hit)`, the least of it that counts as a hit, and its noise.
+    pub gain: f64,
+    pub least: f64,
+    pub sigma: f64,
+}
+
+impl Sight {
+    /// The probability that a document of which `share` is found counts as a hit by the clock.
+    pub fn hit_probability(&self, share: f64) -> f64 {
+        let gain = -(1.0 - share * (1.0 - (-self.gain).exp())).ln();
+        normal::cumulative((gain - self.least) / self.sigma.max(0.01)).clamp(0.02, 0.96)
+    }
+
+    /// Of what `access` showed, when `found` tokens were to be found.
+    fn probability(&self, access: &Access, found: u64) -> f64 {
+        match access.found {
+            Some(told) if told <= found && found < told + self.block => 0.96,
+            Some(_) if access.is_hit == (2 * found >= access.held) => 0.03,
+            Some(_) => 0.01,
+            None => {
+                let hits = self.hit_probability(found as f64 / access.held.max(1) as f64);
+                if access.is_hit { hits } else { 1.0 - hits }
+            }
+        }
+    }
+}
+
 /// The best explanation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Explained {
-    pub policy: Policy,
-    pub capacity: f64,
-    /// Capacities whose likelihood is not much smaller, a document more at each end.
-    pub low: f64,
-    pub high: f64,
+    pub kind: Kind,
+    pub capacity: u64,
+    /// The capacities whose likelihood is not much smaller.
+    pub low: u64,
+    pub high: u64,
     /// By how much the next policy is less likely, in logarithms.
     pub margin: f64,
-    /// Requests that it explains, of all that could hit.
+    /// The looks that it explains, as a share.
     pub share: f64,
 }
 
 /// A margin from which a policy is claimed.
 pub(super) const CLAIMED: f64 = 7.0;
-/// Capacities on the coarse grid, and around the best of it.
-const COARSE: usize = 48;
-const FINE: u64 = 48;
+/// Of two likelihoods, in logarithms: a 95 % interval holds what is within it of the best.
+const NEAR: f64 = 1.92;
+/// What is nearly as likely as the best; the value is the middle of it.
+const BEST: f64 = 0.5;
+/// Beyond a margin of this, no finer search makes up for it.
+const HOPELESS: f64 = 15.0;
+const COARSE: u32 = 48;
+/// Capacities on each side of both ends of what is near, at each finer step.
+const AROUND: u64 = 4;
 
-/// Explains `accesses` by a cache of about `guess` tokens; documents are about `held` tokens each.
-pub(super) fn explain(accesses: &[Access], guess: u64, held: u64) -> Option<Explained> {
-    let held = held.max(1);
-    let documents = |tokens: f64| ((tokens / held as f64).round() as u64).max(1);
-    let mut coarse: Vec<u64> = (0..COARSE)
-        .map(|nth| documents(guess as f64 * 0.4 * (2.5_f64 / 0.4).powf(nth as f64 / (COARSE - 1) as f64)))
-        .collect();
-    coarse.dedup();
-    let mut bests: Vec<(Policy, Vec<(u64, f64)>)> = Vec::new();
-    for policy in Policy::ALL {
-        let score = |count: u64| (count, likelihood(accesses, count * held, policy));
-        let mut scores: Vec<(u64, f64)> = coarse.iter().map(|count| score(*count)).collect();
-        let best = best_of(&scores)?.0;
-        let reach = (best * 3 / 20).max(3);
-        let step = (2 * reach / FINE).max(1);
-        let fine = (best.saturating_sub(reach).max(1)..=best + reach).step_by(step as usize);
-        scores.extend(fine.map(score));
-        scores.sort_unstable_by_key(|(count, _)| *count);
-        scores.dedup_by_key(|(count, _)| *count);
-        bests.push((policy, scores));
+/// A log of requests and what it is to be explained by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub accesses: &'a [Access],
+    pub sight: Sight,
+    /// Tokens of a document, and the finest step of a capacity.
+    pub held: u64,
+    pub finest: u64,
+}
+
+impl Case<'_> {
+    /// The best of all kinds of caches of about `guess` tokens.
+    pub fn explain(&self, guess: u64) -> Option<Explained> {
+        let grid: Vec<u64> = (0..=COARSE)
+            .map(|nth| (guess as f64 * 0.4 * (2.5_f64 / 0.4).powf(f64::from(nth) / f64::from(COARSE))) as u64)
+            .collect();
+        let step = (guess / 25).max(1);
+        self.among(&KINDS, &grid, step)
     }
-    let peak = |scores: &[(u64, f64)]| best_of(scores).map_or(f64::NEG_INFINITY, |best| best.1);
-    let (policy, scores) = bests.iter().max_by(|x, y| peak(&x.1).total_cmp(&peak(&y.1)))?;
-    let top = peak(scores);
-    let rival =
-        bests.iter().filter(|(other, _)| other != policy).map(|(_, s)| peak(s)).fold(f64::NEG_INFINITY, f64::max);
-    let best: Vec<u64> = scores.iter().filter(|(_, l)| *l >= top - 1e-9).map(|(count, _)| *count).collect();
-    let near: Vec<u64> = scores.iter().filter(|(_, l)| *l > top - 1.92).map(|(count, _)| *count).collect();
-    let (first, last) = (*best.first()?, *best.last()?);
-    let unit = held as f64;
-    let right = predicted(accesses, (first + last) / 2 * held, *policy).filter(|(a, hits)| a.is_hit == *hits).count();
-    let all = accesses.iter().filter(|access| access.is_look).count();
-    Some(Explained {
-        policy: *policy,
-        // A cache of n documents and a half looks as one of n.
-        capacity: (first + last + 1) as f64 / 2.0 * unit,
-        low: (near.first()?.saturating_sub(1)) as f64 * unit,
-        high: (near.last()? + 2) as f64 * unit,
-        margin: top - rival,
-        share: right as f64 / all.max(1) as f64,
-    })
-}
 
-fn best_of(scores: &[(u64, f64)]) -> Option<(u64, f64)> {
-    scores.iter().copied().max_by(|x, y| x.1.total_cmp(&y.1))
-}
+    /// The same again after more looks, near to what was found, for the same policy; its margin stays.
+    pub fn refined(&self, before: &Explained) -> Option<Explained> {
+        let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.policy == before.kind.policy).collect();
+        let low = before.low.saturating_sub(2 * self.held);
+        let width = before.high + 2 * self.held - low;
+        let grid: Vec<u64> = (0..=16).map(|nth| low + nth * width / 16).collect();
+        let found = self.among(&kinds, &grid, (width / 16).max(1))?;
+        Some(Explained { margin: before.margin, ..found })
+    }
 
-fn likelihood(accesses: &[Access], capacity: u64, policy: Policy) -> f64 {
-    predicted(accesses, capacity, policy)
-        .map(|(access, hits)| {
-            let probability: f64 = match (hits, access.is_hit) {
-                (true, true) => 0.96,
-                (true, false) => 0.04,
-                (false, true) => 0.02,
-                (false, false) => 0.98,
-            };
-            probability.ln()
+    fn among(&self, kinds: &[Kind], grid: &[u64], step: u64) -> Option<Explained> {
+        let score = |kind: Kind, capacity: u64| (capacity, self.likelihood(kind, capacity));
+        let coarse = kinds.iter().map(|kind| (*kind, grid.iter().map(|at| score(*kind, *at)).collect()));
+        let mut all: Vec<(Kind, BTreeMap<u64, f64>)> = coarse.collect();
+        let top = all.iter().map(|(_, scores)| peak(scores)).fold(f64::NEG_INFINITY, f64::max);
+        for (kind, scores) in &mut all {
+            if peak(scores) > top - HOPELESS {
+                self.zoom(*kind, scores, step);
+            }
+        }
+        let (kind, scores) = all.iter().max_by(|x, y| peak(&x.1).total_cmp(&peak(&y.1)))?;
+        let top = peak(scores);
+        let others = all.iter().filter(|(other, _)| other.policy != kind.policy).map(|(_, scores)| peak(scores));
+        // The same policy may let documents leave in another way and explain it as well.
+        let same = all.iter().filter(|(other, _)| other.policy == kind.policy);
+        let near: Vec<(u64, u64)> = same.filter_map(|(_, scores)| within(scores, top - NEAR)).collect();
+        let (first, last) = within(scores, top - BEST)?;
+        let capacity = u64::midpoint(first, last);
+        Some(Explained {
+            kind: *kind,
+            capacity,
+            low: near.iter().map(|(low, _)| *low).min()?,
+            high: near.iter().map(|(_, high)| *high).max()?,
+            margin: top - others.fold(f64::NEG_INFINITY, f64::max),
+            share: self.share(*kind, capacity),
         })
-        .sum()
-}
-
-/// Every look, with whether it would in a cache of `capacity` tokens.
-fn predicted(accesses: &[Access], capacity: u64, policy: Policy) -> impl Iterator<Item = (&Access, bool)> {
-    let mut cache = Model::new(capacity, policy);
-    accesses.iter().filter_map(move |access| {
-        let hits = cache.request(access.document, access.held);
-        access.is_look.then_some((access, hits))
-    })
-}
-
-/// A cache of whole documents.
-struct Model {
-    policy: Policy,
-    capacity: u64,
-    used: u64,
-    clock: u64,
-    /// Uses and moment of each document that is held.
-    places: Vec<Option<(u32, u64)>>,
-    /// Who leaves first.
-    order: BTreeMap<(u32, u64), (usize, u64)>,
-}
-
-impl Model {
-    fn new(capacity: u64, policy: Policy) -> Model {
-        Model { policy, capacity, used: 0, clock: 0, places: Vec::new(), order: BTreeMap::new() }
     }
 
-    fn request(&mut self, document: usize, held: u64) -> bool {
-        self.clock += 1;
-        if self.places.len() <= document {
-            self.places.resize(document + 1, None);
+    /// Looks closer and closer at both ends of what is near to the best.
+    fn zoom(&self, kind: Kind, scores: &mut BTreeMap<u64, f64>, mut step: u64) {
+        while step > self.finest {
+            step = (step / 4).max(self.finest);
+            let top = peak(scores);
+            let Some((low, high)) = within(scores, top - NEAR) else { return };
+            for end in [low, high, u64::midpoint(low, high)] {
+                for nth in 0..=2 * AROUND {
+                    let at = (end + nth * step).saturating_sub(AROUND * step) / self.finest * self.finest;
+                    scores.entry(at).or_insert_with(|| self.likelihood(kind, at));
+                }
+            }
         }
-        let Some(place) = self.places[document] else {
-            self.admit(document, held);
-            return false;
-        };
-        let moved = match self.policy {
-            Policy::Lru => (0, self.clock),
-            Policy::Frequency => (place.0 + 1, self.clock),
-            Policy::Fifo | Policy::NoAdmit => return true,
-        };
-        if let Some(entry) = self.order.remove(&place) {
-            self.order.insert(moved, entry);
-            self.places[document] = Some(moved);
-        }
-        true
     }
 
-    fn admit(&mut self, document: usize, held: u64) {
-        if held > self.capacity || (self.policy == Policy::NoAdmit && self.used + held > self.capacity) {
-            return;
-        }
-        while self.used + held > self.capacity {
-            let Some((_, (leaving, freed))) = self.order.pop_first() else { break };
-            self.places[leaving] = None;
-            self.used -= freed;
-        }
-        let place = (u32::from(self.policy == Policy::Frequency), self.clock);
-        self.order.insert(place, (document, held));
-        self.places[document] = Some(place);
-        self.used += held;
+    fn likelihood(&self, kind: Kind, capacity: u64) -> f64 {
+        self.looks(kind, capacity).map(|(access, found)| self.sight.probability(access, found).ln()).sum()
     }
+
+    /// Of all looks, those that come out as they should.
+    fn share(&self, kind: Kind, capacity: u64) -> f64 {
+        let (mut right, mut all) = (0, 0);
+        for (access, found) in self.looks(kind, capacity) {
+            let share = found as f64 / access.held.max(1) as f64;
+            let is_hit = if access.found.is_some() { share >= 0.5 } else { self.sight.hit_probability(share) >= 0.5 };
+            right += usize::from(access.is_hit == is_hit);
+            all += 1;
+        }
+        right as f64 / all.max(1) as f64
+    }
+
+    /// Every look, with the tokens that a cache of `capacity` would find.
+    fn looks(&self, kind: Kind, capacity: u64) -> impl Iterator<Item = (&Access, u64)> {
+        let mut cache = kind.cache(capacity);
+        self.accesses.iter().filter_map(move |access| {
+            let found = cache.request(access.document, access.held);
+            access.is_look.then_some((access, found))
+        })
+    }
+
+    /// The cache in thought after all requests.
+    pub fn after(&self, kind: Kind, capacity: u64) -> Replay {
+        let mut cache = kind.cache(capacity);
+        for access in self.accesses {
+            cache.request(access.document, access.held);
+        }
+        cache
+    }
+}
+
+fn peak(scores: &BTreeMap<u64, f64>) -> f64 {
+    scores.values().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The first and the last capacity that are more likely than `least`.
+fn within(scores: &BTreeMap<u64, f64>, least: f64) -> Option<(u64, u64)> {
+    let mut near = scores.iter().filter(|(_, score)| **score > least).map(|(at, _)| *at);
+    let first = near.next()?;
+    Some((first, near.last().unwrap_or(first)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What a cache of `capacity` documents of 10 tokens makes of a fill: five documents used again and again, then 40
-    /// new ones with one of the five after every second, then all of them from the newest.
-    fn fill(capacity: u64, policy: Policy) -> Vec<Access> {
-        let mut cache = Model::new(10 * capacity, policy);
+    const SIGHT: Sight = Sight { block: 1, gain: 2.0, least: 0.3, sigma: 0.05 };
+
+    /// What a cache of `capacity` makes of a fill with documents of 10 tokens: five used three times, five that are used
+    /// again in turn after every second of 35 new ones, then all of them from the newest.
+    fn fill(capacity: u64, kind: Kind, counts: bool) -> Vec<Access> {
+        let mut cache = kind.cache(capacity);
         let mut seen = std::collections::HashSet::new();
         let often = (0..5).cycle().take(15);
-        let new = (5..45).flat_map(|new| [Some(new), (new % 2 == 0).then_some(new / 2 % 5)]).flatten();
-        let order: Vec<usize> = often.chain(new).chain((0..45).rev()).collect();
+        let new = (10..45).flat_map(|new| [Some(new), (new % 2 == 0).then_some(5 + new / 2 % 5)]).flatten();
+        let order: Vec<usize> = often.chain(5..10).chain(new).chain((0..45).rev()).collect();
         let access = |document| {
-            let is_hit = cache.request(document, 10);
+            let found = cache.request(document, 10);
             let is_new = seen.insert(document);
-            Access { document, held: 10, found: None, is_hit, is_new, is_look: !is_new }
+            let is_hit = if counts { found >= 5 } else { SIGHT.hit_probability(found as f64 / 10.0) >= 0.5 };
+            Access { document, held: 10, found: counts.then_some(found), is_hit, is_new, is_look: !is_new }
         };
         order.into_iter().map(access).collect()
     }
 
     #[test]
-    fn what_a_model_did_is_explained_by_it() {
-        for policy in Policy::ALL {
-            for capacity in [17, 25, 30] {
-                let found = explain(&fill(capacity, policy), 240, 10).unwrap();
-                assert_eq!(found.policy, policy, "{capacity}: {found:?}");
-                assert!(found.low <= 10.0 * capacity as f64 && 10.0 * capacity as f64 <= found.high, "{found:?}");
+    fn what_a_cache_did_is_explained_by_it() {
+        for kind in KINDS {
+            for (capacity, counts) in [(173, false), (250, false), (304, true), (218, true)] {
+                let accesses = fill(capacity, kind, counts);
+                let case = Case { accesses: &accesses, sight: SIGHT, held: 10, finest: 1 };
+                let found = case.explain(240).unwrap();
+                assert_eq!(found.kind.policy, kind.policy, "{capacity}: {found:?}");
+                assert!(found.low <= capacity && capacity <= found.high, "{capacity} of {kind:?}: {found:?}");
+                assert!(found.share > 0.95, "{found:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_document_of_which_nothing_is_left_hardly_ever_counts_as_a_hit_and_a_whole_one_nearly_always() {
+        assert!(SIGHT.hit_probability(0.0) < 0.03 && SIGHT.hit_probability(1.0) > 0.95);
+        assert!(SIGHT.hit_probability(0.2) < SIGHT.hit_probability(0.4));
     }
 }

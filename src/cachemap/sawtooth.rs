@@ -24,6 +24,11 @@ const SIZES: [u64; 18] = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 52
 
 pub(super) async fn find(lab: &mut Lab) -> Result<(), Stop> {
     lab.note(|map| map.give_up("min_prefix_tokens", "it is found from cached_tokens only"));
+    if let Some(per_word) = lab.known(|map| map.tokens_per_word) {
+        let why = format!("a word is {per_word:.2} tokens, so that shared lengths are not known to the token");
+        lab.note(|map| map.give_up("block_size", why));
+        return Ok(());
+    }
     let mut random = rng::stream(lab.design.seed, "shares");
     let end = end_words(lab).await?;
     let long = SPAN_WORDS.min(lab.design.most_words.saturating_sub(end + 64));

@@ -4,13 +4,14 @@
 //! 128 bits of a nonce, a token each, where hexadecimal digits would be as many tokens as a tokenizer likes.
 
 use super::{Piece, Probe};
-use crate::document::filler;
+use crate::document::Vocabulary;
 use crate::rng::Nonce;
 
 /// What the documents of a session are made from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
     pub nonce: Nonce,
+    pub vocabulary: Vocabulary,
 }
 
 impl Texts {
@@ -30,7 +31,9 @@ impl Texts {
 
     /// The words of `piece`, which do not begin with `expected`: else it would share a word more than it says.
     fn words(&self, piece: Piece, expected: Option<&str>) -> String {
-        let of = |variant: &str| filler(self.nonce, &format!("map {}{variant}", piece.document), piece.words);
+        let of = |variant: &str| {
+            self.vocabulary.filler(self.nonce, &format!("map {}{variant}", piece.document), piece.words)
+        };
         let words = of("");
         let begins_as_expected = expected.is_some_and(|expected| words.split(' ').next() == Some(expected));
         if begins_as_expected { of(" otherwise") } else { words }
@@ -60,7 +63,8 @@ mod tests {
             is_pinned: true,
             reuse_tokens: None,
         };
-        Texts { nonce: "00ff00ff00ff00ff00ff00ff00ff00ff".parse().unwrap() }.of(&probe)
+        let nonce = "00ff00ff00ff00ff00ff00ff00ff00ff".parse().unwrap();
+        Texts { nonce, vocabulary: Vocabulary::default() }.of(&probe)
     }
 
     fn common_words(one: &str, other: &str) -> usize {

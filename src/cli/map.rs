@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::SessionArgs;
-use super::parse::{Span, Tokens};
+use super::parse::{ApiKey, Span, Tokens};
 use super::report::Format;
 
 /// The anatomy of a KV cache: block size, capacity, tiers, policy, lifetime, sharing, replicas.
@@ -21,9 +21,12 @@ pub struct MapArgs {
     /// Look for a lifetime of idle prompts up to this; the run takes as long
     #[arg(long, value_name = "TIME", help_heading = "Map")]
     pub ttl: Option<Span>,
-    /// Fields of the body whose change may or may not keep prompts apart
+    /// What may or may not keep prompts apart: a field of the body, the key (--other_api_key), the connection
     #[arg(long, value_enum, value_name = "FIELD,...", value_delimiter = ',', help_heading = "Map")]
     pub identities: Vec<Identity>,
+    /// Another key, for the identity api_key: the key itself, env, or env:NAME
+    #[arg(long, value_name = "KEY", help_heading = "Map")]
+    pub other_api_key: Option<ApiKey>,
     /// Keep to one of several replicas by this
     #[arg(long, value_enum, help_heading = "Map")]
     pub pin: Option<Pin>,
@@ -46,13 +49,15 @@ pub struct MapArgs {
     pub session: SessionArgs,
 }
 
-/// A field of the body that may keep prompts apart.
+/// What may keep prompts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum Identity {
     User,
     CacheSalt,
     PromptCacheKey,
+    ApiKey,
+    Connection,
 }
 
 impl Identity {
@@ -61,6 +66,8 @@ impl Identity {
             Identity::User => "user",
             Identity::CacheSalt => "cache_salt",
             Identity::PromptCacheKey => "prompt_cache_key",
+            Identity::ApiKey => "api_key",
+            Identity::Connection => "connection",
         }
     }
 }

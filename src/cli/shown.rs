@@ -14,7 +14,7 @@ fn shown_arg(arg: &str, secret_follows: &mut bool) -> String {
     }
     let (flag, value) = arg.split_once('=').map_or((arg, None), |(flag, value)| (flag, Some(value)));
     match flag.replace('-', "_").as_str() {
-        "__api_key" | "__header" => match value {
+        "__api_key" | "__other_api_key" | "__header" => match value {
             Some(_) => format!("{flag}=***"),
             None => {
                 *secret_follows = true;

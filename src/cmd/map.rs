@@ -1,43 +1,48 @@
 //! `ttft map`: drives the machine that maps a cache against a server, and ends with the map of its log.
 
+mod note;
 mod resume;
 
 use std::time::Duration;
 
+use anyhow::bail;
 use serde_json::json;
 
 use super::consent::{Cost, Spent};
 use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
-use super::{advice, counters, report};
+use super::{UsageError, advice, report};
 use crate::cachemap::{Map, Probe, Step, Texts};
-use crate::cli::map::{MapArgs, Part, Pin};
+use crate::cli::map::{Identity, MapArgs, Pin};
+use crate::document::Vocabulary;
+use crate::endpoint::AUTHORIZATION;
 use crate::exit::Exit;
-use crate::plan::map::{Design, Stage};
+use crate::plan::map::Stage;
 use crate::progress::Voice;
 use crate::record::MapNote;
 use crate::sample::Outcome;
 use crate::session::{Ask, Manner, Session, Unwatched};
 use crate::wire::body::Conversation;
-use crate::wire::metrics;
 use resume::Before;
 
 /// Tokens that everything but the fill sends at most, beside forty documents.
 const BESIDE_FILL: u64 = 450_000;
 /// Tokens that a fill sends, as a multiple of the capacity that it finds.
 const PER_CAPACITY: f64 = 2.5;
-/// The longest prompt of a map, in tokens, where the model takes more.
-const LONGEST: u64 = 32_768;
-/// Of the model's context, left for the template.
-const TEMPLATE_ROOM: u64 = 256;
 
 pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
     let before = if args.resume { Some(Before::read(&args.out)?) } else { None };
+    if args.identities.contains(&Identity::ApiKey) && args.other_api_key.is_none() {
+        bail!(UsageError("--identities api_key needs another key; name it with --other_api_key".to_owned()));
+    }
     let log = journal::prepare(&args.out, &args.session.output)?;
     let mut setup = Setup::of(&args.session, voice)?;
-    let note = before.as_ref().map_or_else(|| note(&args, &setup), |before| before.note.clone());
+    if let Some(key) = &args.other_api_key {
+        setup.opened.endpoint.secrets = setup.opened.endpoint.secrets.and(key.0.clone());
+    }
+    let note = before.as_ref().map_or_else(|| note::of(&args, &setup), |before| before.note.clone());
     setup.nonce = before.as_ref().map_or(setup.nonce, |before| before.nonce);
     let usual = setup.manner();
     voice.warn(
@@ -47,7 +52,7 @@ pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let mut conditions = setup.conditions("map", argv);
     conditions.map = Some(note.clone());
     let (map, journal, spent, taken) = match before {
-        None => (Map::new(note.design), Journal::new(log, conditions), Spent::default(), 0),
+        None => (Map::new(note.design.clone()), Journal::new(log, conditions), Spent::default(), 0),
         Some(before) => {
             let (map, taken) = before.map()?;
             let spent = Spent { prompt_tokens: before.prompt_tokens(), ..Spent::default() };
@@ -56,7 +61,7 @@ pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = Run {
-        texts: Texts { nonce: setup.nonce },
+        texts: Texts { nonce: setup.nonce, vocabulary: Vocabulary::without(&note.words_left_out) },
         session: setup.session(Manner { keep_token_times: false, ..usual.clone() }),
         usual,
         args: &args,
@@ -93,9 +98,12 @@ impl Run<'_> {
             self.journal.begin()?;
         }
         let mut stage = None;
+        // Whoever goes on has waited long enough, and how long nobody knows.
+        let mut has_sent = self.taken == 0;
         while !self.session.is_interrupted() {
             match self.map.next() {
                 Step::Done => break,
+                Step::Wait(_) if !has_sent => {}
                 Step::Wait(span) => self.session.pause(Duration::from_nanos(span)),
                 Step::Probe(probe) => {
                     self.spent.time = Duration::from_nanos(self.session.elapsed());
@@ -108,6 +116,7 @@ impl Run<'_> {
                         self.voice.note(&format!("{} (after {tokens} tokens)", title(probe.stage)));
                     }
                     self.perform(&probe)?;
+                    has_sent = true;
                     self.session.pause(self.args.session.pace.gap.0);
                 }
             }
@@ -150,9 +159,22 @@ impl Run<'_> {
                 extra.insert("prompt_cache_key".to_owned(), json!(token));
             }
         }
-        if let Some(identity) = probe.identity.checked_sub(1).and_then(|nth| self.args.identities.get(nth)) {
-            let other = self.texts.nonce.derive(identity.name()).to_string();
-            extra.insert(identity.name().to_owned(), json!(other));
+        let identities = &self.args.identities;
+        let identity = probe.identity.checked_sub(1).and_then(|nth| identities.get(nth));
+        // Whether another connection finds it is seen only when everybody else keeps to one.
+        if probe.stage == Stage::Sharing && identities.contains(&Identity::Connection) {
+            manner.reuse = identity != Some(&Identity::Connection);
+        }
+        match identity {
+            None | Some(Identity::Connection) => {}
+            Some(Identity::ApiKey) => {
+                let key = self.args.other_api_key.iter();
+                manner.headers.extend(key.map(|key| (AUTHORIZATION.to_owned(), format!("Bearer {}", key.0))));
+            }
+            Some(field) => {
+                let other = self.texts.nonce.derive(field.name()).to_string();
+                extra.insert(field.name().to_owned(), json!(other));
+            }
         }
         manner.extra = Some(extra).filter(|extra| !extra.is_empty());
         manner
@@ -169,37 +191,6 @@ impl Run<'_> {
             (_, true) => Exit::Ok,
             (_, false) => Exit::Inconclusive,
         })
-    }
-}
-
-/// What the run is to find, and what the server says of itself.
-fn note(args: &MapArgs, setup: &Setup<'_>) -> MapNote {
-    let opened = &setup.opened;
-    let context = setup.context_tokens().unwrap_or(LONGEST);
-    let most = context.saturating_sub(args.session.pace.max_tokens + TEMPLATE_ROOM).min(LONGEST);
-    let page = counters::page(&opened.endpoint);
-    let part = |part: &Part| match part {
-        Part::Replicas => Stage::Replicas,
-        Part::Semantics => Stage::Semantics,
-        Part::Block => Stage::Block,
-        Part::Fill => Stage::Fill,
-        Part::Tiers => Stage::Tiers,
-        Part::Delay => Stage::Delay,
-    };
-    MapNote {
-        design: Design {
-            words: args.context_tokens.0.clamp(64, most.max(64)),
-            most_words: most,
-            most_fill_tokens: args.max_fill_tokens.0,
-            seed: setup.seed("lengths"),
-            skip: args.skip.iter().map(part).collect(),
-            ttl_ns: args.ttl.map(|span| span.0.as_nanos() as u64),
-            identities: args.identities.iter().map(|identity| identity.name().to_owned()).collect(),
-            pin: args.pin.map(|pin| pin.name().to_owned()),
-        },
-        kv_bytes_per_token: args.kv_bytes_per_token,
-        said_block_size: page.as_deref().and_then(metrics::block_size),
-        said_capacity_tokens: page.as_deref().and_then(metrics::capacity_tokens),
     }
 }
 

@@ -26,20 +26,78 @@ static LIST: LazyLock<Vec<&str>> = LazyLock::new(|| {
 /// The whole text is drawn, not only its head: fillers of two nonces part at the first word in 511 of 512 cases, and
 /// nothing later lines up either.
 pub fn filler(nonce: Nonce, name: &str, words: u64) -> String {
-    let mut stream = nonce.stream(name);
-    let list = &*LIST;
-    let mut text = String::with_capacity(usize::try_from(words).unwrap_or(0).saturating_mul(5));
-    let mut bits = 0_u64;
-    for drawn in 0..words {
-        if drawn.is_multiple_of(u64::from(u64::BITS / BITS)) {
-            bits = stream.next_u64();
-        }
-        text.push_str(list[(bits & ((1 << BITS) - 1)) as usize]);
-        text.push(' ');
-        bits >>= BITS;
+    Vocabulary::default().filler(nonce, name, words)
+}
+
+/// The words that texts are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// For each draw the word.
+    drawn: Vec<&'static str>,
+}
+
+impl Default for Vocabulary {
+    fn default() -> Vocabulary {
+        Vocabulary { drawn: LIST.clone() }
     }
-    text.pop();
-    text
+}
+
+/// Words checked at once.
+const GROUP: usize = 64;
+
+impl Vocabulary {
+    /// All words but some; each of those is drawn as one of the others.
+    pub fn without(left_out: &[String]) -> Vocabulary {
+        let kept: Vec<&str> = LIST.iter().copied().filter(|word| left_out.iter().all(|out| out != word)).collect();
+        if kept.is_empty() {
+            return Vocabulary::default();
+        }
+        let drawn = LIST.iter().enumerate().map(|(nth, word)| {
+            if kept.contains(word) { *word } else { kept[nth % kept.len()] }
+        });
+        Vocabulary { drawn: drawn.collect() }
+    }
+
+    /// As [`filler`].
+    pub fn filler(&self, nonce: Nonce, name: &str, words: u64) -> String {
+        let mut stream = nonce.stream(name);
+        let mut text = String::with_capacity(usize::try_from(words).unwrap_or(0).saturating_mul(5));
+        let mut bits = 0_u64;
+        for drawn in 0..words {
+            if drawn.is_multiple_of(u64::from(u64::BITS / BITS)) {
+                bits = stream.next_u64();
+            }
+            text.push_str(self.drawn[(bits & ((1 << BITS) - 1)) as usize]);
+            text.push(' ');
+            bits >>= BITS;
+        }
+        text.pop();
+        text
+    }
+}
+
+/// The words that are more than one token with the space before them, by `count`: some groups in a few requests, and
+/// where a group has more tokens than words, its halves.
+///
+/// # Errors
+/// Those of `count`.
+pub fn longer_than_a_token<E>(mut count: impl FnMut(&str) -> Result<u64, E>) -> Result<Vec<String>, E> {
+    const BEFORE: &str = "the";
+    let before = count(BEFORE)?;
+    let mut left_out = Vec::new();
+    let mut groups: Vec<&[&str]> = LIST.chunks(GROUP).collect();
+    while let Some(group) = groups.pop() {
+        // A word has a token at least, so that as many tokens as words are one each.
+        if count(&format!("{BEFORE} {}", group.join(" ")))? == before + group.len() as u64 {
+            continue;
+        }
+        match group {
+            [word] => left_out.push((*word).to_owned()),
+            _ => groups.extend([&group[..group.len() / 2], &group[group.len() / 2..]]),
+        }
+    }
+    left_out.sort_unstable();
+    Ok(left_out)
 }
 
 #[cfg(test)]
@@ -64,6 +122,24 @@ mod tests {
         assert_eq!(filler(nonce(1), "a", 500), filler(nonce(1), "a", 500));
         assert_ne!(filler(nonce(1), "a", 500), filler(nonce(2), "a", 500));
         assert_ne!(filler(nonce(1), "a", 500), filler(nonce(1), "b", 500));
+    }
+
+    #[test]
+    fn words_of_several_tokens_are_found_and_left_out() {
+        // Every letter is a token to words with a q or a z.
+        let tokens = |word: &str| if word.contains(['q', 'z']) { word.len() as u64 } else { 1 };
+        let count = |text: &str| Ok::<_, std::convert::Infallible>(text.split(' ').map(tokens).sum());
+        let left_out = longer_than_a_token(count).unwrap();
+        let expected = LIST.iter().filter(|word| word.contains(['q', 'z'])).count();
+        assert!(expected > 0 && left_out.len() == expected, "{left_out:?}");
+        let text = Vocabulary::without(&left_out).filler(nonce(1), "a", 20_000);
+        assert!(!text.contains(['q', 'z']));
+        assert_eq!(text.split(' ').count(), 20_000);
+    }
+
+    #[test]
+    fn with_all_words_nothing_changes() {
+        assert_eq!(Vocabulary::without(&[]).filler(nonce(1), "a", 500), filler(nonce(1), "a", 500));
     }
 
     #[test]

@@ -24,6 +24,9 @@ use crate::wire::refusal::{Refusal, classify};
 /// How long anything but a measured request may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The header of a login.
+pub const AUTHORIZATION: &str = "Authorization";
+
 /// A server that can be asked.
 #[derive(Debug)]
 pub struct Endpoint {
@@ -68,7 +71,7 @@ impl Endpoint {
             Some(token) => format!("Basic {token}"),
             None => format!("Bearer {}", login.api_key),
         };
-        headers.push(("Authorization".to_owned(), authorization));
+        headers.push((AUTHORIZATION.to_owned(), authorization));
         let mut secrets = vec![login.api_key];
         secrets.extend(login.headers.iter().map(|(_, value)| value.clone()));
         secrets.extend(basic);
@@ -90,7 +93,10 @@ impl Endpoint {
     ) -> Vec<u8> {
         let host = self.base.target.authority();
         let mut headers: Vec<(&str, &str)> = more.to_vec();
-        headers.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        // Another login replaces the usual one.
+        let is_other_login = more.iter().any(|(name, _)| *name == AUTHORIZATION);
+        let own = self.headers.iter().filter(|(name, _)| !(is_other_login && name == AUTHORIZATION));
+        headers.extend(own.map(|(name, value)| (name.as_str(), value.as_str())));
         Request { method, target, host: &host, connection: wish, headers: &headers, body }.encode()
     }
 

@@ -24,6 +24,11 @@ impl Secrets {
         Secrets(values)
     }
 
+    /// These and one more.
+    pub fn and(&self, value: String) -> Secrets {
+        Secrets::new(self.0.iter().cloned().chain([value]))
+    }
+
     /// The text with `***` for every secret in it.
     pub fn hide(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| {

@@ -154,6 +154,20 @@ pub struct MapNote {
     pub said_block_size: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_capacity_tokens: Option<u64>,
+    /// llama.cpp's slots, and the context of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_slots: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_slot_tokens: Option<u64>,
+    /// Whether the metrics page has LMCache's metrics.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub says_lmcache: bool,
+    /// What counted the words' tokens; `None` where nothing could, and the answers' usage alone has to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_counted_by: Option<String>,
+    /// Words that are more than one token to it, and stand in no document.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words_left_out: Vec<String>,
 }
 
 /// What each request of a session under load had to keep, and how many of them had to.

@@ -89,10 +89,21 @@ impl Mapped {
         let tiers = &self.map.tiers;
         let Some(found) = &tiers.value else { return vec![row("tiers", tiers, |_| String::new())] };
         let text = |tier: &Tier| {
-            let load = tier.load_tokens_per_s.map(|rate| {
+            let in_bytes = |rate: f64| {
                 let bytes = self.note.kv_bytes_per_token.map(|bytes| format!(", {:.2} GB/s", rate * bytes / 1e9));
-                format!(", loads {} tokens/s{}", whole(rate), bytes.unwrap_or_default())
-            });
+                bytes.unwrap_or_default()
+            };
+            let load = match (tier.load_tokens_per_s, tier.load_interval) {
+                (Some(rate), Some((low, Some(high)))) => Some(format!(
+                    ", loads {} tokens/s ({} to {}){}",
+                    rounded(rate),
+                    rounded(low),
+                    rounded(high),
+                    in_bytes(rate)
+                )),
+                (None, Some((low, _))) => Some(format!(", loads at least {} tokens/s{}", rounded(low), in_bytes(low))),
+                _ => None,
+            };
             let reach = format!("{} tokens{}", units::count(tier.reach_tokens), self.in_bytes(tier.reach_tokens));
             format!("reach {reach}{}", load.unwrap_or_default())
         };
@@ -111,13 +122,32 @@ impl Mapped {
 
     /// What was not identified, and where the server says something else.
     pub fn remarks(&self) -> Vec<String> {
+        let words = self.map.tokens_per_word.map(|per_word| {
+            format!("A word of the documents is {per_word:.2} tokens to this model; lengths are what its answers count.")
+        });
         let reasons = self.map.not_identified.value.iter().flatten();
         let open = reasons.map(|reason| format!("Not identified: {} ({}).", reason.property, reason.why));
         let said = [
             disagreement("block size", self.note.said_block_size, &self.map.block_size),
             disagreement("capacity", self.note.said_capacity_tokens, &self.map.capacity_tokens),
         ];
-        said.into_iter().flatten().chain(open).collect()
+        words.into_iter().chain(said.into_iter().flatten()).chain(self.said_otherwise()).chain(open).collect()
+    }
+
+    /// What the server says that is no property of the map.
+    fn said_otherwise(&self) -> Vec<String> {
+        let slots = self.note.said_slots.zip(self.note.said_slot_tokens).map(|(slots, tokens)| {
+            format!(
+                "The server says that it has {} of {} tokens each. A slot keeps the last prompt that it answered and what \
+                 that has in common with the next one; blocks, reuse distances and policies are words for something else.",
+                if slots == 1 { "one slot".to_owned() } else { format!("{slots} slots") },
+                units::count(tokens)
+            )
+        });
+        let lmcache = self.note.says_lmcache.then(|| {
+            "LMCache reports to the server's /metrics, but neither the size of its chunks nor what it holds.".to_owned()
+        });
+        slots.into_iter().chain(lmcache).collect()
     }
 
     fn in_bytes(&self, tokens: u64) -> String {
@@ -161,6 +191,12 @@ fn disagreement(what: &str, said: Option<u64>, found: &Property<u64>) -> Option<
 
 fn number(x: f64) -> String {
     if x.fract() == 0.0 { whole(x) } else { format!("{x:.2}") }
+}
+
+/// Three digits, which is more than a rate is known by.
+fn rounded(x: f64) -> String {
+    let unit = 10_f64.powf((x.max(1.0).log10().floor() - 2.0).max(0.0));
+    whole((x / unit).round() * unit)
 }
 
 fn whole(x: impl Into<f64> + Display) -> String {

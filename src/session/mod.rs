@@ -251,7 +251,8 @@ impl<'a> Session<'a> {
 
     /// The open connection where one is to be reused, else a new one, with the moments of its dial.
     fn connection(&mut self) -> Result<(Connection, Option<Dialled>), crate::net::DialError> {
-        if let Some(connection) = self.open.take()
+        if self.manner.reuse
+            && let Some(connection) = self.open.take()
             && Monotonic.now() < connection.idle_since.after(IDLE)
         {
             return Ok((connection, None));

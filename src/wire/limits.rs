@@ -28,6 +28,12 @@ pub fn from_props(body: &[u8]) -> Option<u64> {
     tokens(&answer["default_generation_settings"]["n_ctx"])
 }
 
+/// llama.cpp's slots in an answer of its `/props`.
+pub fn slots(body: &[u8]) -> Option<u64> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer["total_slots"].as_u64().filter(|slots| *slots > 0)
+}
+
 /// The context in an answer of TGI's `/info`.
 pub fn from_info(body: &[u8]) -> Option<u64> {
     let answer: Value = serde_json::from_slice(body).ok()?;
@@ -61,6 +67,7 @@ mod tests {
         assert_eq!(from_models(body, "g"), Some(16384));
         assert_eq!(from_models(br#"{"data":[{"id":"g","meta":{"n_ctx_train":32768}}]}"#, "g"), None);
         assert_eq!(from_props(br#"{"default_generation_settings":{"n_ctx":8192},"total_slots":2}"#), Some(8192));
+        assert_eq!(slots(br#"{"default_generation_settings":{"n_ctx":8192},"total_slots":2}"#), Some(2));
     }
 
     #[test]

@@ -75,6 +75,42 @@ fn a_map_that_was_killed_goes_on_and_pays_for_nothing_twice() {
     // The kill may have cost the row of a request that was under way.
     assert!(bench.requests() <= rows.len() + 1, "{} requests, {} rows", bench.requests(), rows.len());
     assert_eq!(bench.report(&["map.jsonl"]), resumed.stdout);
+    // One that nobody killed sends as many requests, but for what noise decides, and finds the same.
+    let whole = self::bench("capacity=30k,block_size=64");
+    whole.measure(&format!("{FLAGS} --context_tokens 512 --nonce {nonce}"));
+    assert!(rows.len().abs_diff(whole.requests()) <= 10, "{} rows, {} requests", rows.len(), whole.requests());
+    for property in ["block_size", "semantics", "capacity_tokens", "policy", "replicas", "min_prefix_tokens"] {
+        assert_eq!(properties(&bench)[property]["value"], properties(&whole)[property]["value"], "{property}");
+    }
+}
+
+const ONLY_SHARING: &str = "map --yes --skip replicas,semantics,block,fill,tiers,delay --context_tokens 512";
+
+#[test]
+fn who_shares_with_whom_is_told_for_keys_and_fields_and_no_key_is_shown() {
+    let bench = bench("capacity=60k,isolate=key");
+    let printed = bench.measure(&format!("{ONLY_SHARING} --identities api_key,user --other_api_key sk-other-1234"));
+    let sharing = properties(&bench)["sharing"].clone();
+    assert_eq!(sharing["value"], "user", "{sharing} {}", printed.stderr);
+    assert!(sharing["evidence"].as_str().is_some_and(|said| said.contains("kept apart by another api_key")), "{sharing}");
+    assert!(!(bench.text("map.jsonl") + &printed.stdout + &printed.stderr).contains("sk-other-1234"));
+}
+
+#[test]
+fn a_cache_of_one_connection_is_told_from_one_of_all() {
+    for (isolate, shared) in [("connection", "none"), ("nothing", "connection")] {
+        let bench = bench(&format!("capacity=60k,isolate={isolate}"));
+        bench.measure(&format!("{ONLY_SHARING} --connection reuse --identities connection"));
+        assert_eq!(properties(&bench)["sharing"]["value"], shared, "{isolate}");
+    }
+}
+
+#[test]
+fn another_key_has_to_be_named() {
+    let bench = bench("capacity=60k");
+    let printed = bench.measure(&format!("{ONLY_SHARING} --identities api_key"));
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+    assert!(printed.stderr.contains("--other_api_key") && bench.requests() == 0, "{}", printed.stderr);
 }
 
 #[test]

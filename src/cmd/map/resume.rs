@@ -6,7 +6,6 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use crate::cachemap::Map;
-use crate::plan::map::Stage;
 use crate::record::{Line, MapNote, Reading};
 use crate::rng::Nonce;
 use crate::sample::Sample;
@@ -52,13 +51,8 @@ impl Before {
     /// The machine where it was, and the requests that brought it there.
     ///
     /// # Errors
-    /// A log that another version made, or one that ends while idle times were measured.
+    /// A log that another version made.
     pub fn map(&self) -> anyhow::Result<(Map, u64)> {
-        if self.samples.iter().any(|sample| sample.place.stage == Some(Stage::Ttl)) {
-            bail!(
-                "cannot go on while a lifetime is measured, since the time between is not known; map again without --resume"
-            );
-        }
         let (map, taken) = Map::resumed(self.note.design.clone(), &self.samples);
         if taken < self.samples.len() {
             bail!(

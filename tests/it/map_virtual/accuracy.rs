@@ -72,6 +72,7 @@ struct Run {
     is_certain: bool,
 }
 
+#[expect(clippy::print_stdout, reason = "with --nocapture the table says which run was off")]
 fn fill(setting: &Setting, words: u64, truth: u64, seed: u64) -> Run {
     let mut server = Server::new(setting.clone(), seed);
     let skip = vec![Stage::Replicas, Stage::Semantics, Stage::Block, Stage::Tiers, Stage::Delay];
@@ -80,6 +81,9 @@ fn fill(setting: &Setting, words: u64, truth: u64, seed: u64) -> Run {
     let bounds = found.capacity_tokens.interval;
     let truth_f = truth as f64;
     let covers = bounds.is_some_and(|(low, high)| low <= truth_f && high.is_none_or(|high| truth_f <= high));
+    if !covers || error(&found, truth).is_some_and(|error| error.abs() > MOST_ERROR) {
+        println!("seed {seed}, {truth} tokens: {:?} {:?}", found.capacity_tokens, found.policy);
+    }
     Run {
         policy: found.policy.value,
         error: error(&found, truth),
@@ -126,15 +130,9 @@ fn capacities(capacity: u64, words: u64, few: u64, counts: bool) -> Vec<(Policy,
     all
 }
 
-/// The largest error of each policy's capacity. Under LRU a bracket of one document is certain; where a use protects or
-/// does nothing, the looks themselves move the border.
-fn most_error(policy: Policy) -> f64 {
-    match policy {
-        Policy::Lru => 0.02,
-        Policy::Fifo => 0.05,
-        _ => 0.07,
-    }
-}
+/// The largest error of a capacity, and the most tokens for a fill, as multiples of it.
+const MOST_ERROR: f64 = 0.02;
+const MOST_TOKENS: f64 = 2.5;
 
 fn check_capacities(all: &[(Policy, Vec<Run>)]) {
     for (policy, runs) in all {
@@ -144,11 +142,11 @@ fn check_capacities(all: &[(Policy, Vec<Run>)]) {
         for run in runs {
             match (policy, run.error) {
                 (Policy::NoAdmit, _) => assert!(run.is_bound_right, "{policy:?}"),
-                (_, error) => assert!(error.is_some_and(|e| e.abs() <= most_error(*policy)), "{policy:?}: {error:?}"),
+                (_, error) => assert!(error.is_some_and(|e| e.abs() <= MOST_ERROR), "{policy:?}: {error:?}"),
             }
         }
         let tokens = runs.iter().map(|run| run.tokens).sum::<f64>() / runs.len() as f64;
-        assert!(tokens <= 2.7, "{policy:?}: {tokens}");
+        assert!(tokens <= MOST_TOKENS, "{policy:?}: {tokens}");
     }
 }
 
@@ -206,7 +204,7 @@ fn three_tiers_are_found_with_their_reach() {
                     *worst = worst.max((tier.reach_tokens as f64 / truth - 1.0).abs());
                     let (low, high) = tier.reach_interval;
                     let is_covered = low as f64 <= truth && truth <= high as f64;
-                    assert!(sigma < 0.1 || is_covered, "{tier:?} does not hold {truth}");
+                    assert!(is_covered, "{tier:?} does not hold {truth}");
                 }
             }
             println!(
@@ -240,7 +238,7 @@ fn replicas_are_counted_up_to_four() {
             });
             let right = right.into_iter().filter(|right| *right).count() as u64;
             println!("{replicas} replicas, counted {counts}: {right} of {runs}");
-            assert!(right * 100 >= runs * 90, "{replicas}: {right} of {runs}");
+            assert!(right * 100 >= runs * 95, "{replicas}: {right} of {runs}");
         }
     }
 }

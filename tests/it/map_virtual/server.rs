@@ -1,5 +1,7 @@
 //! A server in virtual time: the simulator's caches, cost and noise, answering the machine's probes directly.
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use ttft::cachemap::{CacheMap, Design, Map, Probe, Step};
 use ttft::clock::Nanos;
 use ttft::sample::{Outcome, Sample, Stamps};
@@ -26,6 +28,8 @@ pub struct Setting {
     pub template_tokens: u64,
     pub counts: bool,
     pub fails_every: Option<u64>,
+    /// What others store in a second.
+    pub foreign_tokens_per_s: u64,
 }
 
 impl Setting {
@@ -39,6 +43,7 @@ impl Setting {
             template_tokens: 11,
             counts: true,
             fails_every: None,
+            foreign_tokens_per_s: 0,
         }
     }
 }
@@ -65,7 +70,10 @@ pub struct Server {
     replicas: Vec<Cache>,
     setting: Setting,
     noise: Noise,
+    routing: ChaCha8Rng,
     pub now: Nanos,
+    /// When others came last, and how often they came.
+    foreign: (Nanos, u64),
     pub requests: u64,
     pub tokens: u64,
     /// Tokens sent for each stage.
@@ -78,14 +86,31 @@ impl Server {
             replicas: (0..setting.replicas).map(|_| Cache::new(setting.cache.clone(), seed).unwrap()).collect(),
             noise: Noise::new(setting.noise, seed),
             setting,
+            routing: ttft::rng::stream(seed, "routing"),
             now: 0,
+            foreign: (0, 0),
             requests: 0,
             tokens: 0,
             fill_tokens: 0,
         }
     }
 
+    /// Stores what others sent until now.
+    fn store_foreign(&mut self) {
+        const TOKENS: u64 = 512;
+        let (mut last, mut count) = self.foreign;
+        let Some(every) = (TOKENS * 1_000_000_000).checked_div(self.setting.foreign_tokens_per_s) else { return };
+        while last + every <= self.now {
+            last += every;
+            count += 1;
+            let segments = [Segment { id: u64::MAX / 2 + count, tokens: TOKENS }];
+            self.replicas[0].request(Prompt::Segments(&segments), 0, last);
+        }
+        self.foreign = (last, count);
+    }
+
     pub fn serve(&mut self, probe: &Probe) -> Sample {
+        self.store_foreign();
         let pieces = probe.pieces.iter().map(|piece| Segment { id: piece.document, tokens: piece.words });
         let frame = |id, tokens| std::iter::once(Segment { id, tokens });
         let segments: Vec<Segment> =
@@ -98,9 +123,7 @@ impl Server {
             self.fill_tokens += tokens;
         }
         let pinned = probe.is_pinned && self.replicas.len() == 1;
-        // The high bits of a multiple of the golden ratio look random.
-        let random = (self.requests.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as usize;
-        let nth = if pinned { 0 } else { random % self.replicas.len() };
+        let nth = if pinned { 0 } else { self.routing.random_range(0..self.replicas.len()) };
         let cache = &mut self.replicas[nth];
         let chain = cache.chain(prompt, probe.identity as u64);
         let found = cache.lookup(&chain, self.now);
@@ -141,6 +164,15 @@ impl Server {
             body_bytes: 5 * tokens,
             adapted: Vec::new(),
         }
+    }
+
+    /// What a process that starts now stamps as the time 0.
+    pub fn serve_for_process(&mut self, probe: &Probe, started: Nanos) -> Sample {
+        let mut sample = self.serve(probe);
+        for stamp in [&mut sample.stamps.sent_ns, &mut sample.stamps.first_token_ns, &mut sample.stamps.end_ns] {
+            *stamp = stamp.map(|stamp| stamp - started);
+        }
+        sample
     }
 
     /// Runs the machine to its end.

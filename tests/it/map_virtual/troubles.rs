@@ -1,7 +1,8 @@
 //! Servers without a cache, with failures, with part of an answer: what the machine does, and what the map says.
 
 use proptest::prelude::*;
-use ttft::cachemap::{Confidence, Design, Map, Semantics};
+use ttft::cachemap::{Confidence, Design, Map, Semantics, Step};
+use ttft::plan::map::Stage;
 use ttft::sim::cache::{Evict, Policy, Semantics as Kept};
 
 use super::server::{Server, Setting, design, map_of, noise};
@@ -87,6 +88,87 @@ fn a_lifetime_is_bracketed() {
     let (found, _) = server.run(Design { ttl_ns: Some(300_000_000_000), ..design(512, 1) });
     let (low, high) = found.ttl_seconds.interval.expect("a bracket");
     assert!(low <= 60.0 && 60.0 <= high.unwrap(), "{:?}", found.ttl_seconds);
+}
+
+#[test]
+fn whether_a_use_starts_a_lifetime_anew_is_told() {
+    for (slides, said) in [(true, "starts the time anew"), (false, "does not start it anew")] {
+        let mut setting = Setting::new(300_000, 16, Policy::Lru);
+        setting.cache.tiers[0].ttl_ns = Some(60_000_000_000);
+        setting.cache.tiers[0].ttl_slides = slides;
+        let mut server = Server::new(setting, 1);
+        let (found, _) = server.run(Design { ttl_ns: Some(200_000_000_000), ..design(512, 1) });
+        assert!(found.ttl_seconds.evidence.contains(said), "{:?}", found.ttl_seconds);
+    }
+}
+
+#[test]
+fn a_map_that_is_stopped_on_the_ladder_stores_only_what_still_stood_on_it() {
+    let mut setting = Setting::new(300_000, 16, Policy::Lru);
+    setting.cache.tiers[0].ttl_ns = Some(60_000_000_000);
+    let design = Design { ttl_ns: Some(200_000_000_000), ..design(512, 1) };
+    let mut server = Server::new(setting.clone(), 1);
+    let (_, samples) = server.run(design.clone());
+    let first = samples.iter().position(|sample| sample.place.stage == Some(Stage::Ttl)).unwrap();
+    let whole = samples.len() - first;
+    // Killed a few rungs up; the process that goes on begins its time anew, an hour later.
+    let cut = first + whole * 7 / 10;
+    let mut server = Server::new(setting, 1);
+    let (mut map, mut log) = (Map::new(design.clone()), Vec::new());
+    while log.len() < cut {
+        match map.next() {
+            Step::Probe(probe) => {
+                let sample = server.serve(&probe);
+                map.observe(&sample);
+                log.push(sample);
+            }
+            Step::Wait(span) => server.now += span,
+            Step::Done => unreachable!(),
+        }
+    }
+    server.now += 3_600_000_000_000;
+    let started = server.now;
+    let (mut map, taken) = Map::resumed(design.clone(), &log);
+    assert_eq!(taken, cut);
+    let mut is_first = true;
+    loop {
+        match map.next() {
+            Step::Probe(probe) => {
+                is_first = false;
+                let sample = server.serve_for_process(&probe, started);
+                map.observe(&sample);
+                log.push(sample);
+            }
+            Step::Wait(span) => server.now += if is_first { 0 } else { span },
+            Step::Done => break,
+        }
+    }
+    let found = map.found().clone();
+    let (low, high) = found.ttl_seconds.interval.expect("a bracket");
+    assert!(low <= 60.0 && 60.0 <= high.unwrap(), "{:?}", found.ttl_seconds);
+    assert_eq!(Map::of(design, &log), found);
+    assert!(log.len() - first < 2 * whole, "{} of {whole}", log.len() - first);
+}
+
+#[test]
+fn what_others_store_is_seen_at_two_paces() {
+    for policy in [Policy::Lru, Policy::Fifo, Policy::Lfu] {
+        for foreign_tokens_per_s in [0, 2_000] {
+            let setting = Setting { foreign_tokens_per_s, ..Setting::new(100_000, 16, policy) };
+            let (found, _) = map_of(&setting, 1_024, 2);
+            let capacity = &found.capacity_tokens;
+            if foreign_tokens_per_s == 0 {
+                assert_eq!(found.foreign_tokens_per_s, None, "{policy:?} {capacity:?}");
+                assert!(capacity.evidence.contains("moved nothing"), "{policy:?} {capacity:?}");
+                continue;
+            }
+            let rate = found.foreign_tokens_per_s.unwrap_or_default();
+            assert!((1_000.0..4_000.0).contains(&rate), "{policy:?} {rate} {capacity:?}");
+            assert_eq!(capacity.confidence, Some(Confidence::C), "{policy:?}");
+            let (low, high) = capacity.interval.unwrap();
+            assert!(low < 100_000.0 && high.unwrap() > 100_000.0, "{policy:?} {capacity:?}");
+        }
+    }
 }
 
 #[test]
