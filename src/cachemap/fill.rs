@@ -72,6 +72,7 @@ pub(super) async fn fill(lab: &mut Lab) -> Result<Option<Filled>, Stop> {
             }
         }
         Growth::NoAdmission { low, high } => {
+            let (low, high) = fill.admitted(lab, (low, high));
             let evidence = "what came first stays, what came last was not stored".to_owned();
             let confidence = lab.levels.confidence();
             lab.note(|map| {

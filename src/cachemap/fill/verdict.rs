@@ -4,7 +4,7 @@ use super::Fill;
 use super::growth::TRIPLES;
 use crate::cachemap::found::{Confidence, Property};
 use crate::cachemap::lab::{Lab, Stop};
-use crate::cachemap::policy::{self, Access, Case, Explained, Policy, Sight};
+use crate::cachemap::policy::{self, Access, Case, Explained, KINDS, Kind, Policy, Sight};
 use crate::cachemap::replay::Replay;
 
 /// Looks at documents on which capacities disagree.
@@ -67,6 +67,17 @@ impl Fill {
             map.give_up("capacity_tokens", "what hit does not depend on the reuse distance alone");
         });
         Ok(None)
+    }
+
+    /// Between which capacities a cache that admits nothing when full must lie, somewhere from `low` to `high`.
+    pub fn admitted(&self, lab: &Lab, (low, high): (u64, u64)) -> (u64, u64) {
+        let accesses = self.documents.accesses(lab);
+        let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.policy == Policy::NoAdmit).collect();
+        let Some(explained) = self.case(lab, &accesses).explain_by(&kinds, u64::midpoint(low, high)) else {
+            return (low, high);
+        };
+        let (template, usual) = (self.documents.template, self.documents.usual());
+        (template + explained.low.saturating_sub(usual), template + explained.high + usual)
     }
 
     /// Looks for the documents on which the capacities still in question disagree most.
