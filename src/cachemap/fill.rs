@@ -22,7 +22,6 @@ pub(super) use documents::Documents;
 
 use super::found::Property;
 use super::lab::{Lab, Stop};
-use super::policy::Policy;
 use crate::clock::Nanos;
 use growth::Growth;
 
@@ -71,16 +70,7 @@ pub(super) async fn fill(lab: &mut Lab) -> Result<Option<Filled>, Stop> {
                 fill.compare_paces(lab, explained).await?;
             }
         }
-        Growth::NoAdmission { low, high } => {
-            let (low, high) = fill.admitted(lab, (low, high));
-            let evidence = "what came first stays, what came last was not stored".to_owned();
-            let confidence = lab.levels.confidence();
-            lab.note(|map| {
-                map.policy = Property::found(Policy::NoAdmit, evidence.clone(), confidence);
-                map.capacity_tokens = Property::bound(low as f64, Some(high as f64), evidence);
-                map.give_up("capacity_tokens", "a cache that admits nothing when full shows bounds only");
-            });
-        }
+        Growth::NoAdmission { low, high } => fill.bound(lab, (low, high)).await?,
         Growth::Few { low, high } => {
             let kept = low / fill.documents.usual();
             let why = format!("a document is found after {} others and not after {kept}", kept.saturating_sub(1));

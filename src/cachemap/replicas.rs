@@ -93,7 +93,8 @@ fn likeliest(sequences: &[Vec<bool>], false_misses: &[f64]) -> (u64, u64, u64) {
     let of_all = |replicas: u64, false_miss: f64| -> f64 {
         sequences.iter().map(|misses| likelihood(misses, replicas, false_miss).max(1e-300).ln()).sum()
     };
-    let best_of = |replicas| false_misses.iter().map(|share| of_all(replicas, *share)).fold(f64::NEG_INFINITY, f64::max);
+    let best_of =
+        |replicas| false_misses.iter().map(|share| of_all(replicas, *share)).fold(f64::NEG_INFINITY, f64::max);
     let likelihoods: Vec<(u64, f64)> = (1..=MOST).map(|replicas| (replicas, best_of(replicas))).collect();
     let best = likelihoods.iter().map(|(_, l)| *l).fold(f64::NEG_INFINITY, f64::max);
     let near: Vec<u64> = likelihoods.iter().filter(|(_, l)| *l > best - 1.92).map(|(replicas, _)| *replicas).collect();

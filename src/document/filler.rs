@@ -52,9 +52,8 @@ impl Vocabulary {
         if kept.is_empty() {
             return Vocabulary::default();
         }
-        let drawn = LIST.iter().enumerate().map(|(nth, word)| {
-            if kept.contains(word) { *word } else { kept[nth % kept.len()] }
-        });
+        let drawn =
+            LIST.iter().enumerate().map(|(nth, word)| if kept.contains(word) { *word } else { kept[nth % kept.len()] });
         Vocabulary { drawn: drawn.collect() }
     }
 

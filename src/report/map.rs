@@ -123,7 +123,9 @@ impl Mapped {
     /// What was not identified, and where the server says something else.
     pub fn remarks(&self) -> Vec<String> {
         let words = self.map.tokens_per_word.map(|per_word| {
-            format!("A word of the documents is {per_word:.2} tokens to this model; lengths are what its answers count.")
+            format!(
+                "A word of the documents is {per_word:.2} tokens to this model; lengths are what its answers count."
+            )
         });
         let reasons = self.map.not_identified.value.iter().flatten();
         let open = reasons.map(|reason| format!("Not identified: {} ({}).", reason.property, reason.why));

@@ -52,8 +52,7 @@ fn a_map_that_was_killed_goes_on_and_pays_for_nothing_twice() {
     let bench = bench("capacity=30k,block_size=64");
     let url = bench.sim.base_url();
     let nonce = "00112233445566778899aabbccddeeff";
-    let args =
-        ["map", "--yes", "--max_fill_tokens", "300k", "--context_tokens", "512", "--nonce", nonce, "--api_base", &url];
+    let args = ["map", "--yes", "--skip", "tiers", "--context_tokens", "512", "--nonce", nonce, "--api_base", &url];
     let mut command = bench.command(&args);
     let mut killed = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
     for _ in 0..12_000 {
@@ -77,7 +76,7 @@ fn a_map_that_was_killed_goes_on_and_pays_for_nothing_twice() {
     assert_eq!(bench.report(&["map.jsonl"]), resumed.stdout);
     // One that nobody killed sends as many requests, but for what noise decides, and finds the same.
     let whole = self::bench("capacity=30k,block_size=64");
-    whole.measure(&format!("{FLAGS} --context_tokens 512 --nonce {nonce}"));
+    whole.measure(&format!("map --yes --skip tiers --context_tokens 512 --nonce {nonce}"));
     assert!(rows.len().abs_diff(whole.requests()) <= 10, "{} rows, {} requests", rows.len(), whole.requests());
     for property in ["block_size", "semantics", "capacity_tokens", "policy", "replicas", "min_prefix_tokens"] {
         assert_eq!(properties(&bench)[property]["value"], properties(&whole)[property]["value"], "{property}");
@@ -92,7 +91,10 @@ fn who_shares_with_whom_is_told_for_keys_and_fields_and_no_key_is_shown() {
     let printed = bench.measure(&format!("{ONLY_SHARING} --identities api_key,user --other_api_key sk-other-1234"));
     let sharing = properties(&bench)["sharing"].clone();
     assert_eq!(sharing["value"], "user", "{sharing} {}", printed.stderr);
-    assert!(sharing["evidence"].as_str().is_some_and(|said| said.contains("kept apart by another api_key")), "{sharing}");
+    assert!(
+        sharing["evidence"].as_str().is_some_and(|said| said.contains("kept apart by another api_key")),
+        "{sharing}"
+    );
     assert!(!(bench.text("map.jsonl") + &printed.stdout + &printed.stderr).contains("sk-other-1234"));
 }
 

@@ -21,10 +21,18 @@ const MISSES_TIMED: usize = 3;
 /// How the growth ended.
 pub(super) enum Growth {
     Overflow,
-    NoAdmission { low: u64, high: u64 },
+    NoAdmission {
+        low: u64,
+        high: u64,
+    },
     /// No more than a few documents fit.
-    Few { low: u64, high: u64 },
-    Enough { low: u64 },
+    Few {
+        low: u64,
+        high: u64,
+    },
+    Enough {
+        low: u64,
+    },
 }
 
 impl Fill {

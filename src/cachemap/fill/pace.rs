@@ -45,7 +45,8 @@ impl Fill {
         if gone == 0 {
             // Only what is too slow to matter can have been missed.
             let rate = left as f64 / paused * 1e9;
-            let said = format!("; a pause of {:.1} s moved nothing: others store below {rate:.0} tokens/s", paused / 1e9);
+            let said =
+                format!("; a pause of {:.1} s moved nothing: others store below {rate:.0} tokens/s", paused / 1e9);
             lab.note(|map| map.capacity_tokens.evidence.push_str(&said));
             return Ok(());
         }

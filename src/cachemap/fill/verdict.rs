@@ -26,8 +26,7 @@ impl Fill {
         let levels = &lab.levels;
         let held = self.documents.usual();
         let gain = (levels.cold / levels.hit).ln();
-        let sight =
-            Sight { block: self.documents.block, gain, least: levels.clearly_quicker(), sigma: levels.sigma };
+        let sight = Sight { block: self.documents.block, gain, least: levels.clearly_quicker(), sigma: levels.sigma };
         let finest = if levels.exact { 1 } else { (held / STEPS).max(1) };
         Case { accesses, sight, held, finest }
     }
@@ -69,15 +68,24 @@ impl Fill {
         Ok(None)
     }
 
-    /// Between which capacities a cache that admits nothing when full must lie, somewhere from `low` to `high`.
-    pub fn admitted(&self, lab: &Lab, (low, high): (u64, u64)) -> (u64, u64) {
+    /// A cache that admits nothing when full, of somewhere between `low` and `high` tokens.
+    pub async fn bound(&mut self, lab: &mut Lab, (low, high): (u64, u64)) -> Result<(), Stop> {
+        let evidence = "what came first stays, what came last was not stored".to_owned();
+        let confidence = lab.levels.confidence();
+        lab.note(|map| {
+            map.policy = Property::found(Policy::NoAdmit, evidence.clone(), confidence);
+            map.capacity_tokens = Property::bound(low as f64, Some(high as f64), evidence);
+            map.give_up("capacity_tokens", "a cache that admits nothing when full shows bounds only");
+        });
         let accesses = self.documents.accesses(lab);
         let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| kind.policy == Policy::NoAdmit).collect();
-        let Some(explained) = self.case(lab, &accesses).explain_by(&kinds, u64::midpoint(low, high)) else {
-            return (low, high);
-        };
-        let (template, usual) = (self.documents.template, self.documents.usual());
-        (template + explained.low.saturating_sub(usual), template + explained.high + usual)
+        if let Some(explained) = self.case(lab, &accesses).explain_by(&kinds, u64::midpoint(low, high))
+            && explained.share >= EXPLAINED
+        {
+            self.note_capacity(lab, &explained);
+            self.refine(lab, explained).await?;
+        }
+        Ok(())
     }
 
     /// Looks for the documents on which the capacities still in question disagree most.
@@ -150,6 +158,10 @@ impl Fill {
             let beside = self.documents.usual();
             let low = template + explained.low.saturating_sub(beside);
             let high = template + explained.high + beside;
+            if explained.kind.policy == Policy::NoAdmit {
+                let bound = Property::bound(low as f64, Some(high as f64), evidence);
+                return lab.note(|map| map.capacity_tokens = bound);
+            }
             Property::found(template + explained.capacity, evidence, confidence).within(low as f64, high as f64)
         };
         lab.note(|map| map.capacity_tokens = property);

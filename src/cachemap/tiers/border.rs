@@ -95,7 +95,8 @@ impl Border {
     fn for_fast(&self, log: f64) -> f64 {
         let density = |level: f64| {
             let z = (log - level) / self.sigma.max(0.01);
-            let usual = (1.0 - LATE) * (-0.5 * z * z).exp() / (self.sigma.max(0.01) * (2.0 * std::f64::consts::PI).sqrt());
+            let usual =
+                (1.0 - LATE) * (-0.5 * z * z).exp() / (self.sigma.max(0.01) * (2.0 * std::f64::consts::PI).sqrt());
             let late = if log > level { LATE / LATENESS } else { 1e-3 };
             usual + late
         };
