@@ -96,6 +96,14 @@ impl<'a> Pairs<'a> {
         Pairs { not_cold, cold_by, canary, has_replay: samples.iter().any(|s| s.arm == Arm::Hit), ..pairs }
     }
 
+    /// Adds those of another session.
+    pub fn absorb(&mut self, more: Pairs<'a>) {
+        self.measured.extend(more.measured);
+        self.controls.extend(more.controls);
+        self.not_cold.extend(more.not_cold);
+        self.failed.extend(more.failed);
+    }
+
     /// Whether cold is not cold, and nothing can be said.
     pub fn is_cold_refuted(&self) -> bool {
         self.not_cold.len() >= NOT_COLD_VOIDS || self.canary.is_some_and(|canary| !canary.is_gone)

@@ -10,11 +10,13 @@
 mod caveat;
 mod doubt;
 mod floor;
+mod lengths;
 mod store;
 mod tier;
 mod trust;
 
 pub use caveat::Caveat;
+pub use lengths::OverLengths;
 pub use store::{StorePenalty, Storing};
 pub use tier::Below;
 pub use trust::{Grade, Proof, Spent, Trust};

@@ -1,7 +1,9 @@
 //! `ttft sweep`: the classic benchmark at several document sizes, each with a log of its own, and all of them in one.
 
+mod earlier;
 mod merged;
 mod paired;
+mod parts;
 
 use super::advice;
 use super::consent::{Cost, Spent};

@@ -55,24 +55,41 @@ impl Engine {
             Some(Engine::Vllm) => "/metrics counts no prefix cache; start vLLM without --disable-log-stats",
             Some(Engine::Sglang) => "/metrics counts no prefix cache; start SGLang with --enable-metrics",
             Some(Engine::LlamaCpp) => "llama.cpp has no counter of its cache; its timings count instead",
-            _ => "no counters of a prefix cache at /metrics",
+            _ => "no counters of a prefix cache at /metrics; cached_tokens or the clock serve instead",
         }
     }
 
-    pub(super) fn reset(of: Option<Engine>) -> &'static str {
+    /// `is_there`: whether its reset answers to its name.
+    pub(super) fn reset(of: Option<Engine>, is_there: Option<bool>) -> &'static str {
+        match (of, is_there) {
+            (Some(Engine::Vllm), Some(true)) => {
+                "/reset_prefix_cache is there and was not tried, it empties the cache; ttft run --flush reset tries it and \
+                 checks"
+            }
+            (Some(Engine::Vllm), Some(false)) => {
+                "no /reset_prefix_cache; start vLLM with VLLM_SERVER_DEV_MODE=1 in its environment, or do without: a new \
+                 document is cold"
+            }
+            (Some(Engine::Sglang), Some(true)) => {
+                "/flush_cache is there and was not tried, it empties the cache; ttft run --flush reset tries it and checks"
+            }
+            (Some(Engine::LlamaCpp), _) => {
+                "not tried: llama.cpp has /slots/N?action=erase with --slot-save-path, which leaves the cache in host \
+                 memory; --extra_body '{\"cache_prompt\":false}' is cold without it"
+            }
+            _ => {
+                "none was tried; a new document is cold without one, and ttft run --flush until_evicted fills the cache"
+            }
+        }
+    }
+
+    pub(super) fn name_the_context(of: Option<Engine>) -> &'static str {
         match of {
-            Some(Engine::Vllm) => {
-                "not tried, it empties the cache: vLLM has /reset_prefix_cache with VLLM_SERVER_DEV_MODE=1; \
-                 ttft run --flush reset tries it and checks"
+            Some(Engine::Ollama) => {
+                "Ollama does not tell, and cuts a longer prompt in silence; give what OLLAMA_CONTEXT_LENGTH is set to \
+                 with --model_ctx"
             }
-            Some(Engine::Sglang) => {
-                "not tried, it empties the cache: SGLang has /flush_cache; ttft run --flush reset tries it and checks"
-            }
-            Some(Engine::LlamaCpp) => {
-                "not tried: llama.cpp has /slots/N?action=erase with --slot-save-path; \
-                 --extra_body '{\"cache_prompt\":false}' is cold without it"
-            }
-            _ => "not tried; a new document is cold without one, and ttft run --flush until_evicted fills the cache",
+            _ => "the server does not tell; give it with --model_ctx",
         }
     }
 
@@ -80,12 +97,13 @@ impl Engine {
     pub(super) fn lmcache(of: Option<Engine>) -> Option<&'static str> {
         match of {
             Some(Engine::Vllm) => Some(
-                "nothing of a replay came from one; LMCache: lmcache server --l1-size-gb 100 --eviction-policy LRU, and vllm serve MODEL \
-                 --kv-transfer-config '{\"kv_connector\":\"LMCacheMPConnector\",\"kv_role\":\"kv_both\"}'",
+                "LMCache: PYTHONHASHSEED=0 lmcache server --l1-size-gb 100 --eviction-policy LRU, and PYTHONHASHSEED=0 \
+                 vllm serve MODEL --kv-transfer-config '{\"kv_connector\":\"LMCacheMPConnector\",\"kv_role\":\"kv_both\",\
+                 \"kv_connector_extra_config\":{\"lmcache.mp.host\":\"tcp://127.0.0.1\",\"lmcache.mp.port\":5555}}'; or, in \
+                 one process, vllm serve MODEL --kv-offloading-backend lmcache --kv-offloading-size GIB \
+                 --disable-hybrid-kv-cache-manager",
             ),
-            Some(Engine::Sglang) => {
-                Some("nothing of a replay came from one; LMCache: start SGLang with --enable-lmcache")
-            }
+            Some(Engine::Sglang) => Some("LMCache: start SGLang with --enable-lmcache"),
             _ => None,
         }
     }

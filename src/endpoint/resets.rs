@@ -25,6 +25,17 @@ pub const RESETS: [Reset; 3] = [
 ];
 
 impl Endpoint {
+    /// Whether a reset is there, without trying it: a path that exists refuses `OPTIONS` for the method (405), and one that
+    /// does not for the path (404). `None` where the server answers otherwise.
+    pub fn has_reset(&self, reset: &Reset) -> Option<bool> {
+        let path = reset.path.split('?').next().unwrap_or_default();
+        match self.ask(Method::Options, &self.base.beside(path), None).ok()?.status {
+            405 => Some(true),
+            404 => Some(false),
+            _ => None,
+        }
+    }
+
     /// Asks every reset that the server may have; the one that answered 200, if any did.
     pub fn reset(&self) -> Option<Reset> {
         let answers = |reset: &Reset| {

@@ -116,6 +116,11 @@ impl Route {
         &self.addresses
     }
 
+    /// Connects to each address by itself and hangs up: whether somebody listens there.
+    pub fn listeners(&self, limit: Duration) -> Vec<(SocketAddr, bool)> {
+        self.addresses.iter().map(|address| (*address, open(address, limit).is_ok())).collect()
+    }
+
     /// Opens a connection, with kernel stamps asked for when `stamped`.
     pub(super) fn dial(
         &self,
@@ -141,18 +146,11 @@ impl Route {
         Ok((socket, Some(session), Dialled { began, connected, secured: Some(Monotonic.now()) }))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that opens sockets")]
     fn connect(&self, limit: Duration) -> Result<TcpStream, DialError> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in &self.addresses {
-            match TcpStream::connect_timeout(address, limit) {
-                Ok(socket) => {
-                    // A system that knows none of these options still has a connection.
-                    let _ = socket.set_nodelay(true);
-                    // A peer that accepts and then says nothing must not hold up a handshake for ever.
-                    let _ = socket.set_read_timeout(Some(limit)).and_then(|()| socket.set_write_timeout(Some(limit)));
-                    return Ok(socket);
-                }
+            match open(address, limit) {
+                Ok(socket) => return Ok(socket),
                 Err(reason) => last = reason,
             }
         }
@@ -180,6 +178,16 @@ impl Route {
             status => Err(refused(format!("it answered {status}"))),
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that opens sockets")]
+fn open(address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect_timeout(address, limit)?;
+    // A system that knows none of these options still has a connection.
+    let _ = socket.set_nodelay(true);
+    // A peer that accepts and then says nothing must not hold up a handshake for ever.
+    let _ = socket.set_read_timeout(Some(limit)).and_then(|()| socket.set_write_timeout(Some(limit)));
+    Ok(socket)
 }
 
 /// The status of the head that comes next.

@@ -1,28 +1,34 @@
 //! Two logs against each other: what changed from the first to the second, arm by arm and length by length.
 //!
-//! The change is the ratio of the second log's times to the first's, by the Hodges-Lehmann shift of logarithms between
-//! samples measured apart. With `k` arms and lengths each interval is at `1 - 0.05 / k`, so that all of them hold
+//! The change is the ratio of the second log's times to the first's, by the estimator of `verify`, the Hodges-Lehmann
+//! shift of logarithms, here between samples measured apart. What counts as cold and as a hit is decided by the evidence
+//! (`verified`). With `k` arms and lengths each interval is at `1 - 0.05 / k`, so that all of them hold
 //! together in 95 % of cases (Bonferroni). What no interval covers is a server that changed between the two runs for
 //! reasons of its own.
 
-use std::fmt;
+mod mismatch;
+mod verified;
 
-use super::data::{Cell as Group, Data, Log, arm_name};
+use super::data::{Data, arm_name};
 use super::model::Report;
 use super::table::{Cell, Column, Table};
 use super::{figures, units};
 use crate::exit::Exit;
-use crate::pairs;
-use crate::plan::{Arm, Role};
-use crate::sample::Sample;
+use crate::plan::Arm;
 use crate::stats::hodges_lehmann::shift_apart;
 use crate::stats::{Estimate, robust};
+pub use mismatch::Mismatch;
+use verified::Counting;
+pub use verified::Verified;
 
 /// The level at which all intervals hold together.
 const ALPHA: f64 = 0.05;
 
-/// What is measured under the same name must have been measured alike.
-const ALIKE: [&str; 4] = ["stamps", "connection", "max_tokens", "prompt"];
+/// Conditions without which times say nothing about each other.
+const ALIKE: [&str; 3] = ["stamps", "connection", "api"];
+
+/// Conditions that may change a time a little.
+const NOTED: [&str; 2] = ["max_tokens", "prompt"];
 
 /// The second log against the first.
 #[derive(Debug, Clone)]
@@ -41,30 +47,16 @@ pub struct Change {
     pub after_ns: f64,
     /// How many times longer it takes in the second log.
     pub ratio: Estimate,
-    pub samples: (usize, usize),
+    /// The samples of both logs, and what is known of them.
+    pub evidence: [Verified; 2],
 }
 
-/// Why the logs cannot be compared, or with what reserve.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Mismatch {
-    OtherModel {
-        before: String,
-        after: String,
-    },
-    NothingInCommon,
-    OtherCondition {
-        key: &'static str,
-        before: String,
-        after: String,
-    },
-    /// A log whose cold documents are cold only by assertion.
-    ColdUnverified {
-        log: String,
-    },
-    ColdNotCold {
-        log: String,
-        requests: usize,
-    },
+/// An arm at a length that both logs have.
+#[derive(Debug, Clone)]
+struct Twin {
+    context_tokens: u64,
+    arm: Arm,
+    evidence: [Verified; 2],
 }
 
 impl Compared {
@@ -75,29 +67,35 @@ impl Compared {
     pub fn of(data: &Data) -> Compared {
         let [before, after] = data.logs.as_slice() else { panic!("a comparison is of two logs") };
         let cells = data.cells();
-        let is_arm = |cell: &&Group| matches!(cell.arm, Arm::Cold | Arm::Hit);
-        let twins: Vec<(&Group, &Group)> = cells
-            .iter()
-            .filter(|cell| cell.log == 0)
-            .filter(is_arm)
+        let is_compared = |arm: Arm| matches!(arm, Arm::Cold | Arm::Hit);
+        let of = |log: usize| cells.iter().filter(move |cell| cell.log == log && is_compared(cell.arm));
+        let twin = |log: usize, like: (u64, Arm)| of(log).find(|cell| (cell.context_tokens, cell.arm) == like);
+        let counting = Counting::of(data);
+        let twins: Vec<Twin> = of(0)
             .filter_map(|cell| {
-                let key = (1, cell.context_tokens, cell.arm);
-                Some((cell, cells.iter().find(|other| (other.log, other.context_tokens, other.arm) == key)?))
+                let (context_tokens, arm) = (cell.context_tokens, cell.arm);
+                let other = twin(1, (context_tokens, arm))?;
+                Some(Twin { context_tokens, arm, evidence: [counting.verified(cell), counting.verified(other)] })
             })
             .collect();
         let alpha = ALPHA / twins.len().max(1) as f64;
-        let changes: Vec<Change> = twins.iter().filter_map(|(from, to)| Change::of(from, to, alpha)).collect();
-        let mut mismatches = Vec::new();
-        mismatches.extend(other_model(before, after));
-        mismatches.extend(changes.is_empty().then_some(Mismatch::NothingInCommon));
-        mismatches.extend(ALIKE.iter().filter_map(|key| other_condition(before, after, key)));
-        mismatches.extend([before, after].into_iter().filter_map(cold_in_doubt));
+        let changes: Vec<Change> = twins.iter().filter_map(|twin| Change::of(twin, alpha)).collect();
+        let lengths = [0, 1].map(|log| {
+            let mut lengths: Vec<u64> = of(log).map(|cell| cell.context_tokens).collect();
+            lengths.dedup();
+            lengths
+        });
+        let mut mismatches = Mismatch::of_conditions(before, after);
+        mismatches.extend(apart(&lengths, changes.is_empty()));
+        mismatches.extend(Mismatch::of_evidence(&twins, before, after));
+        // What voids comes first.
+        mismatches.sort_by_key(|mismatch| !mismatch.is_void());
         Compared { changes, mismatches }
     }
 
     /// Whether the logs say nothing about each other.
     pub fn is_void(&self) -> bool {
-        self.mismatches.iter().any(|m| matches!(m, Mismatch::OtherModel { .. } | Mismatch::NothingInCommon))
+        self.mismatches.iter().any(Mismatch::is_void)
     }
 
     /// The gate: whether the second log is slower than the first by more than `limit` (0.05 is 5 %) anywhere. It is
@@ -122,14 +120,15 @@ impl Compared {
     pub fn report(&self, data: &Data) -> Report {
         let whole = Report::of(data);
         let (before, after) = (&data.logs[0].label, &data.logs[1].label);
-        let findings = match self.mismatches.first().filter(|_| self.is_void()) {
-            Some(mismatch) => vec![format!("Not comparable: {mismatch}.")],
-            None => {
+        let (void, reserves): (Vec<_>, Vec<_>) = self.mismatches.iter().partition(|mismatch| mismatch.is_void());
+        let findings = match void.is_empty() {
+            false => void.iter().map(|mismatch| format!("Not comparable: {mismatch}.")).collect(),
+            true => {
                 let changes = self.changes.iter().map(|change| change.sentence(before, after));
                 changes.chain(self.store_penalties()).collect()
             }
         };
-        let reserves = self.mismatches.iter().skip(usize::from(self.is_void())).map(|m| format!("{m}."));
+        let reserves = reserves.iter().map(|mismatch| capitalised(&mismatch.to_string()) + ".");
         let apart = "The logs were measured apart: a server that changed in between for other reasons looks the same.";
         Report {
             title: format!("ttft: {after} against {before}"),
@@ -137,7 +136,7 @@ impl Compared {
             remarks: reserves.chain([apart.to_string()]).collect(),
             maps: Vec::new(),
             claim: None,
-            tables: vec![self.table(before, after)],
+            tables: if void.is_empty() { vec![self.table(before, after)] } else { Vec::new() },
             figures: figures::compared(data),
             conditions: whole.conditions,
         }
@@ -152,7 +151,8 @@ impl Compared {
                 Cell::Time(change.after_ns),
                 Cell::Ratio(change.ratio.value),
                 Cell::known(change.ratio.interval, |i| Cell::Ratios(i.low, i.high)),
-                Cell::Words(format!("{}+{}", change.samples.0, change.samples.1)),
+                Cell::Words(change.evidence.each_ref().map(|of| of.times.len().to_string()).join("+")),
+                Cell::Words(change.evidence.each_ref().map(|of| of.proved.to_string()).join("+")),
             ]
         });
         Table {
@@ -167,6 +167,7 @@ impl Compared {
                 Column::number("ratio", "after/before"),
                 Column::number("ratio_interval", "interval"),
                 Column::words("samples", "n"),
+                Column::words("proved", "proved"),
             ],
             rows: rows.collect(),
         }
@@ -197,17 +198,18 @@ impl Compared {
 }
 
 impl Change {
-    fn of(before: &Group, after: &Group, alpha: f64) -> Option<Change> {
-        let (from, to) = (before.times(), after.times());
-        let logs = |times: &[f64]| times.iter().map(|time| time.ln()).collect::<Vec<_>>();
-        let shift = shift_apart(&logs(&to), &logs(&from), alpha)?;
+    /// `None` where an arm has no sample that counts.
+    fn of(twin: &Twin, alpha: f64) -> Option<Change> {
+        let Twin { context_tokens, arm, evidence } = twin;
+        let logs = evidence.each_ref().map(|of| of.times.iter().map(|time| time.ln()).collect::<Vec<_>>());
+        let shift = shift_apart(&logs[1], &logs[0], alpha)?;
         Some(Change {
-            context_tokens: before.context_tokens,
-            arm: before.arm,
-            before_ns: robust::median(&from)?,
-            after_ns: robust::median(&to)?,
+            context_tokens: *context_tokens,
+            arm: *arm,
+            before_ns: robust::median(&evidence[0].times)?,
+            after_ns: robust::median(&evidence[1].times)?,
             ratio: Estimate { value: shift.value.exp(), interval: shift.interval.map(|i| i.map(f64::exp)) },
-            samples: (from.len(), to.len()),
+            evidence: evidence.clone(),
         })
     }
 
@@ -229,39 +231,24 @@ impl Change {
     }
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Mismatch::OtherModel { before, after } => write!(f, "the models differ, {before} and {after}"),
-            Mismatch::NothingInCommon => write!(f, "the logs have no arm at a common context length"),
-            Mismatch::OtherCondition { key, before, after } => {
-                write!(f, "The logs differ in {key}, {before} and {after}; measure both alike")
-            }
-            Mismatch::ColdUnverified { log } => {
-                write!(f, "Cold is not proved in {log}: its server does not count cached tokens")
-            }
-            Mismatch::ColdNotCold { log, requests } => {
-                write!(f, "{requests} cold requests of {log} came out of the cache; measure it with fresh documents")
-            }
-        }
+/// What the lengths of both logs leave out.
+fn apart(lengths: &[Vec<u64>; 2], has_no_change: bool) -> Option<Mismatch> {
+    let [before, after] = lengths;
+    let alone = |one: &[u64], other: &[u64]| one.iter().copied().filter(|length| !other.contains(length)).collect();
+    let mut lengths: Vec<u64> = alone(before, after);
+    if lengths.len() == before.len() {
+        return Some(Mismatch::OtherLengths { before: before.clone(), after: after.clone() });
     }
-}
-
-fn other_model(before: &Log, after: &Log) -> Option<Mismatch> {
-    let (before, after) = (before.condition("model")?, after.condition("model")?);
-    (before != after).then(|| Mismatch::OtherModel { before: before.into(), after: after.into() })
-}
-
-fn other_condition(before: &Log, after: &Log, key: &'static str) -> Option<Mismatch> {
-    let (before, after) = (before.condition(key)?, after.condition(key)?);
-    (before != after).then(|| Mismatch::OtherCondition { key, before: before.into(), after: after.into() })
-}
-
-fn cold_in_doubt(log: &Log) -> Option<Mismatch> {
-    let samples: Vec<Sample> = log.entries.iter().filter_map(|entry| entry.sample.clone()).collect();
-    if !samples.iter().any(|sample| sample.cached_tokens().is_some()) {
-        return Some(Mismatch::ColdUnverified { log: log.label.clone() });
+    if has_no_change {
+        return Some(Mismatch::NothingInCommon);
     }
-    let not_cold = pairs::not_cold(&samples).into_iter().filter(|s| s.role == Role::Measure).count();
-    (not_cold > 0).then(|| Mismatch::ColdNotCold { log: log.label.clone(), requests: not_cold })
+    lengths.extend(alone(after, before));
+    lengths.sort_unstable();
+    (!lengths.is_empty()).then_some(Mismatch::LengthsApart { lengths })
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    first + letters.as_str()
 }

@@ -4,13 +4,14 @@ use super::data::Data;
 use super::effect::{Contrast, Effect};
 use super::model::{label_column, labelled};
 use super::table::{Cell, Column, Table};
-use super::units;
+use super::{trust, units, verify};
 use crate::fit::{BreakEven, Curves, Fit, Fitted, Point};
 use crate::pairs::{Pairs, came_from_cache};
 use crate::plan::Arm;
 use crate::sample::Sample;
 use crate::stats::Estimate;
 use crate::stats::curve::Crossing;
+use crate::verdict::OverLengths;
 
 /// The pairs of one log at several lengths.
 #[derive(Debug, Clone)]
@@ -18,8 +19,8 @@ pub struct Sweep {
     pub log: usize,
     lengths: Vec<Measured>,
     fit: Option<Fit>,
-    not_cold: usize,
-    is_void: bool,
+    /// Why it may be believed; `None` where no pair was measured.
+    trust: Option<OverLengths>,
 }
 
 /// One length.
@@ -42,29 +43,37 @@ impl Sweep {
     }
 
     fn of(data: &Data, log: usize) -> Option<Sweep> {
-        let mut sweep = Sweep { log, lengths: Vec::new(), fit: None, not_cold: 0, is_void: false };
-        let mut is_one = false;
+        let mut sweep = Sweep { log, lengths: Vec::new(), fit: None, trust: None };
+        let mut sessions = Vec::new();
         for session in data.logs[log].sessions() {
             let samples: Vec<Sample> = session.iter().filter_map(|entry| entry.sample.clone()).collect();
             if !samples.iter().any(is_of_a_sweep) {
                 continue;
             }
-            is_one = true;
-            let pairs = Pairs::of(&samples);
-            sweep.not_cold += pairs.not_cold.len();
-            sweep.is_void |= pairs.is_cold_refuted();
-            for pair in &pairs.measured {
+            for pair in &Pairs::of(&samples).measured {
                 let entry = session.iter().find(|entry| entry.run_index == pair.cold.trial);
                 let (Some(entry), Some(cold), Some(hit)) = (entry, pair.cold.ttft_ns(), pair.other.ttft_ns()) else {
                     continue;
                 };
                 sweep.add(entry.context_tokens, [cold as f64, hit as f64], came_from_cache(pair.other));
             }
+            sessions.push(samples);
         }
         sweep.lengths.sort_by_key(|measured| measured.point.context_tokens);
         let points: Vec<Point> = sweep.lengths.iter().map(|measured| measured.point.clone()).collect();
         sweep.fit = Fit::of(&points);
-        is_one.then_some(sweep)
+        let pays = sweep.fit.as_ref().is_some_and(|fit| fit.proved_from.is_some());
+        sweep.trust = OverLengths::of(&sessions, pays);
+        (!sessions.is_empty()).then_some(sweep)
+    }
+
+    pub fn has_pairs(&self) -> bool {
+        !self.lengths.is_empty()
+    }
+
+    /// Whether a check failed that nothing stands against.
+    pub fn is_void(&self) -> bool {
+        self.trust.as_ref().is_some_and(|trust| trust.void().is_some())
     }
 
     fn add(&mut self, context_tokens: u64, [cold, hit]: [f64; 2], did_hit: Option<bool>) {
@@ -103,12 +112,10 @@ impl Sweep {
 
     /// From which length on a hit pays, and how that is known; where it hurts; the rates.
     pub fn findings(&self) -> Vec<String> {
-        if self.is_void {
-            let documents = self.not_cold;
-            return vec![format!(
-                "INCONCLUSIVE: cold is not cold. {documents} new documents came out of the cache; restart the server, or \
-                 look for a cache that answers whatever it is asked."
-            )];
+        let grade = self.trust.as_ref().map(|trust| format!("Grade {}: {}.", trust.grade.letter, trust.grade.reason));
+        if let Some(reason) = self.trust.as_ref().and_then(OverLengths::void) {
+            let void = format!("INCONCLUSIVE: {reason}, so the times show nothing.");
+            return [void].into_iter().chain(grade).collect();
         }
         let Some(fit) = &self.fit else { return vec!["INCONCLUSIVE: no pair was measured.".into()] };
         let mut findings = vec![self.pays(fit)];
@@ -120,6 +127,7 @@ impl Sweep {
             }
         }));
         findings.extend(fit.curves.as_ref().map(|curves| rates(curves, fit.range.high)));
+        findings.extend(grade);
         findings
     }
 
@@ -149,32 +157,18 @@ impl Sweep {
         }
     }
 
-    /// What stays open.
+    /// The trust block: what a reviewer asks, and the answer.
+    pub fn trust_table(&self) -> Table {
+        let of = |trust| trust::rows_over_lengths(trust, self.lengths.len());
+        trust::table(self.trust.as_ref().map(of).unwrap_or_default())
+    }
+
+    /// The caveats, each a sentence of advice, and what stays open.
     pub fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
-        let (hits, replays) = self
-            .lengths
-            .iter()
-            .filter_map(|of| Some((of.hits?, of.point.hit.len())))
-            .fold((0, 0), |(hits, replays), (more, of)| (hits + more, replays + of));
-        if self.lengths.iter().any(|measured| measured.hits.is_none()) {
-            remarks
-                .push("The server does not count cached tokens: that replays hit is known by the clock alone.".into());
-        }
-        if hits < replays {
-            remarks.push(format!(
-                "{hits} of {replays} replays hit: the cache is too small for three documents, stores late, or has several \
-                 replicas; the times of a hit include the misses."
-            ));
-        }
-        if !self.is_void && self.not_cold > 0 {
-            remarks.push("A new document came out of the cache; its pair was measured again.".into());
-        }
-        remarks.push(
-            "Not identified: the effect under load; which tier of the cache answered; an A/A control (ttft verify)."
-                .into(),
-        );
-        remarks
+        let Some(trust) = &self.trust else { return Vec::new() };
+        let caveats = trust.caveats.iter().map(|caveat| verify::sentence(&caveat.to_string()));
+        let open = format!("Not identified: {}.", trust.not_identified.join("; "));
+        caveats.chain([open]).collect()
     }
 }
 

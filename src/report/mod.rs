@@ -13,7 +13,7 @@ mod fit;
 pub mod html;
 pub mod json;
 pub mod ladder;
-mod lengths;
+pub mod lengths;
 pub mod load;
 mod map;
 pub mod markdown;

@@ -50,6 +50,7 @@ impl Report {
         tables.extend(load::tables(data, &loads));
         tables.extend([prompts::table(data), effect_table(data, &effects)]);
         tables.extend(judged.iter().map(Judged::table));
+        tables.extend(sweeps.iter().map(Sweep::trust_table));
         tables.extend(mapped.iter().map(Mapped::table));
         tables.extend([
             lengths::table(data, &sweeps),

@@ -3,12 +3,14 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use super::table::{Cell, Column, Table};
 use super::units;
 use super::verify::{Judged, own_error};
+use crate::pairs::Control;
 use crate::plan::ColdBy;
 use crate::record::Conditions;
 use crate::stats::Estimate;
-use crate::verdict::{Below, Proof, Trust, Verdict};
+use crate::verdict::{Below, OverLengths, Proof, Trust, Verdict};
 
 /// The questions and their answers.
 pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
@@ -27,32 +29,57 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
         judged.verdict.below.iter().flat_map(|below| [("tier", tier(below)), ("tier proof", tier_proof(below))]),
     );
     rows.push(("replicas", replicas(trust)));
-    rows.push((
-        "A/A control",
-        match control {
-            None => "not completed".into(),
-            Some(control) => {
-                let word = if control.is_passed() { "passed" } else { "failed" };
-                let ratio = units::estimate(as_ratio(control.shift));
-                format!("{word}: {ratio}, new against new, {} pairs", control.pairs)
-            }
-        },
-    ));
-    rows.push((
-        "noise",
-        known(trust.sigma.map(|s| format!("times scatter by {} (standard deviation)", units::share(s)))),
-    ));
-    rows.push((
-        "outliers",
-        known(trust.outlier_share.map(|s| format!("{} of the times are far above their neighbours", units::share(s)))),
-    ));
-    rows.push(("drift", known(trust.drift_per_minute.map(drift))));
+    rows.push(("A/A control", self::control(control.as_ref())));
+    rows.extend(noise(trust));
     rows.push(("selftest", judged.selftest.as_ref().map_or("not run".into(), own_error)));
     rows.push(("spent", spent(trust, judged.conditions.as_ref())));
     rows.extend(
         judged.conditions.iter().flat_map(|said| [("connection", connection(said)), ("nonce", said.nonce.to_string())]),
     );
     rows
+}
+
+/// The same of pairs at so many `lengths`.
+pub fn rows_over_lengths(of: &OverLengths, lengths: usize) -> Vec<(&'static str, String)> {
+    let OverLengths { control, trust, .. } = of;
+    let mut rows = vec![
+        ("pairs", format!("{}, in random order over {lengths} lengths", trust.replays)),
+        ("cold proof", cold_proof(trust)),
+        ("hit proof", hit_proof(trust)),
+        ("replicas", replicas(trust)),
+        ("A/A control", self::control(control.as_ref())),
+    ];
+    rows.extend(noise(trust));
+    rows.push(("spent", spent(trust, None)));
+    rows
+}
+
+/// The rows as a table.
+pub fn table(rows: Vec<(&'static str, String)>) -> Table {
+    let rows = rows.into_iter().map(|(key, value)| vec![Cell::Words(key.into()), Cell::Words(value)]);
+    Table {
+        name: "trust",
+        title: "Why it may be believed".into(),
+        is_detail: false,
+        columns: vec![Column::words("check", "check"), Column::words("finding", "finding")],
+        rows: rows.collect(),
+    }
+}
+
+fn control(control: Option<&Control>) -> String {
+    let Some(control) = control else { return "not completed".into() };
+    let word = if control.is_passed() { "passed" } else { "failed" };
+    format!("{word}: {}, new against new, {} pairs", units::estimate(as_ratio(control.shift)), control.pairs)
+}
+
+fn noise(trust: &Trust) -> [(&'static str, String); 3] {
+    let scatter = trust.sigma.map(|s| format!("times scatter by {} (standard deviation)", units::share(s)));
+    let far = |s| format!("{} of the times are far above their neighbours", units::share(s));
+    [
+        ("noise", known(scatter)),
+        ("outliers", known(trust.outlier_share.map(far))),
+        ("drift", known(trust.drift_per_minute.map(drift))),
+    ]
 }
 
 /// How cold was made cold, where it was no new text.

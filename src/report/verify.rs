@@ -2,7 +2,7 @@
 
 use super::data::{Data, Log};
 use super::effect::{Arms, Effect};
-use super::table::{Cell, Column, Table};
+use super::table::Table;
 use super::{evidence, trust, units};
 use crate::record::{Conditions, SelfTest};
 use crate::sample::{Place, Sample};
@@ -90,14 +90,7 @@ impl Judged {
 
     /// The trust block: what a reviewer asks, and the answer.
     pub fn table(&self) -> Table {
-        let rows = trust::rows(self).into_iter().map(|(key, value)| vec![Cell::Words(key.into()), Cell::Words(value)]);
-        Table {
-            name: "trust",
-            title: "Why it may be believed".into(),
-            is_detail: false,
-            columns: vec![Column::words("check", "check"), Column::words("finding", "finding")],
-            rows: rows.collect(),
-        }
+        trust::table(trust::rows(self))
     }
 
     /// The caveats, each a sentence of advice, and what stays open.
@@ -157,7 +150,7 @@ pub(super) fn own_error(test: &SelfTest) -> String {
 }
 
 /// With a capital and a full stop.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

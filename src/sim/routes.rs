@@ -41,6 +41,10 @@ pub(super) fn find(
     let reset_works = !has(FaultKind::ResetLies);
     let is_post = query.method == Method::POST;
     match (query.path, flavor) {
+        // The path is there, and the method is not.
+        ("/reset_prefix_cache", Flavor::Vllm) | ("/flush_cache", Flavor::Sglang) if query.method == Method::OPTIONS => {
+            Some(Found::Refused(405, json!({"detail": "Method Not Allowed"})))
+        }
         ("/v1/models", _) if !has(FaultKind::NoModels) => Some(Found::Json(model_list(flavor, models, engine))),
         ("/health", Flavor::LlamaCpp) => Some(Found::Json(json!({"status": "ok"}))),
         ("/health", _) => Some(Found::Empty),

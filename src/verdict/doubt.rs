@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Caveat, Claim, Verdict};
+use super::{Caveat, Claim, Trust, Verdict};
 use crate::buffering;
-use crate::pairs::{Pairs, STORE_PAUSE_NS, came_from_cache};
+use crate::pairs::{Control, Pairs, STORE_PAUSE_NS, came_from_cache};
 use crate::plan::{Arm, Role};
 use crate::sample::Sample;
 use crate::stats::Estimate;
@@ -18,9 +18,9 @@ const MANY_OUTLIERS: f64 = 0.10;
 /// All that apply, the gravest first.
 pub(super) fn all(verdict: &Verdict, samples: &[Sample], pairs: &Pairs, rule: &Rule) -> Vec<Caveat> {
     let mut caveats = Vec::new();
-    caveats.extend(cold_is_not_cold(pairs));
+    caveats.extend(of_cold(pairs));
     caveats.extend(cold_unproven(pairs, samples));
-    caveats.extend(control(verdict));
+    caveats.extend(of_control(verdict.control.as_ref()));
     caveats.extend(tier(verdict));
     // Where it is known why nothing was measured, more of it would not help.
     let is_explained = caveats.iter().any(|c| c.is_void() || matches!(c, Caveat::OutOfReach { .. }));
@@ -29,21 +29,21 @@ pub(super) fn all(verdict: &Verdict, samples: &[Sample], pairs: &Pairs, rule: &R
     let failed = pairs.failed.len();
     caveats.extend((failed > 0).then_some(Caveat::Failed { requests: failed }));
     caveats.extend(count_against_clock(verdict, samples));
-    caveats.extend(counters(samples));
+    caveats.extend(of_counters(samples));
     caveats.extend(answers(samples));
     caveats.extend(opening(samples));
-    caveats.extend(noise(verdict));
+    caveats.extend(of_noise(&verdict.trust));
     caveats.extend(buffered(samples));
     caveats
 }
 
 /// Streams whose tokens arrived all at once, where those are more than half.
-fn buffered(samples: &[Sample]) -> Option<Caveat> {
+pub(super) fn buffered(samples: &[Sample]) -> Option<Caveat> {
     let requests = buffering::streams(samples.iter().filter(|s| s.role == Role::Measure))?;
     Some(Caveat::Buffered { requests })
 }
 
-fn cold_is_not_cold(pairs: &Pairs) -> Option<Caveat> {
+pub(super) fn of_cold(pairs: &Pairs) -> Option<Caveat> {
     let (first, documents, by) = (pairs.not_cold.first(), pairs.not_cold.len(), pairs.cold_by);
     if !pairs.is_cold_refuted() {
         return first.map(|_| Caveat::ColdDiscarded);
@@ -59,8 +59,8 @@ fn cold_unproven(pairs: &Pairs, samples: &[Sample]) -> Option<Caveat> {
     Some(Caveat::ColdUnproven { by, is_counted: samples.iter().any(|s| s.cached_tokens().is_some()) })
 }
 
-fn control(verdict: &Verdict) -> Option<Caveat> {
-    match &verdict.control {
+pub(super) fn of_control(control: Option<&Control>) -> Option<Caveat> {
+    match control {
         None => Some(Caveat::NoControl),
         Some(control) if control.is_passed() => None,
         Some(control) => control.shift.interval.map(|shift| Caveat::ControlFailed { ratio: shift.map(f64::exp) }),
@@ -104,7 +104,7 @@ fn count_against_clock(verdict: &Verdict, samples: &[Sample]) -> Option<Caveat> 
 }
 
 /// What the counters add: whether they agree with the answers, and whether anyone else moved them.
-fn counters(samples: &[Sample]) -> Vec<Caveat> {
+pub(super) fn of_counters(samples: &[Sample]) -> Vec<Caveat> {
     let measured = || samples.iter().filter(|s| s.role == Role::Measure);
     let disagrees = |s: &&Sample| {
         s.answered_cached_tokens().zip(s.counted_cached_tokens()).is_some_and(|(answered, counted)| answered != counted)
@@ -162,10 +162,10 @@ fn opening(samples: &[Sample]) -> Vec<Caveat> {
     caveats
 }
 
-fn noise(verdict: &Verdict) -> Vec<Caveat> {
+pub(super) fn of_noise(trust: &Trust) -> Vec<Caveat> {
     let is_drift = |d: &Estimate| d.value.abs() > MUCH_DRIFT && d.interval.is_some_and(|i| !i.contains(0.0));
-    let drift = verdict.trust.drift_per_minute.filter(is_drift).map(|drift| drift.value);
-    let outliers = verdict.trust.outlier_share.filter(|&share| share > MANY_OUTLIERS);
+    let drift = trust.drift_per_minute.filter(is_drift).map(|drift| drift.value);
+    let outliers = trust.outlier_share.filter(|&share| share > MANY_OUTLIERS);
     let mut caveats = Vec::new();
     caveats.extend(drift.map(|per_minute| Caveat::Drift { per_minute }));
     caveats.extend(outliers.map(|share| Caveat::Outliers { share }));

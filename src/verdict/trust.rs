@@ -75,6 +75,25 @@ pub struct Spent {
     pub time_ns: Nanos,
 }
 
+impl Spent {
+    pub(super) fn of(samples: &[Sample]) -> Spent {
+        Spent {
+            requests: samples.len(),
+            prompt_tokens: samples.iter().filter_map(Sample::prompt_tokens).sum(),
+            time_ns: samples.iter().filter_map(|s| s.stamps.end_ns).max().unwrap_or(0),
+        }
+    }
+
+    /// Both together.
+    pub(super) fn and(self, other: Spent) -> Spent {
+        Spent {
+            requests: self.requests + other.requests,
+            prompt_tokens: self.prompt_tokens + other.prompt_tokens,
+            time_ns: self.time_ns + other.time_ns,
+        }
+    }
+}
+
 /// How it is known that a document came from the cache, or did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
@@ -98,7 +117,6 @@ impl Trust {
     /// The figures of the pairs that count, from a session's `samples`.
     pub(super) fn of(samples: &[Sample], counted: &[Pair]) -> Trust {
         let (cold, hit) = pairs::logs(counted);
-        let minutes: Vec<f64> = counted.iter().map(|p| p.cold.stamps.sent_ns.unwrap_or(0) as f64 / MINUTE_NS).collect();
         let noisier = |of: fn(&[f64]) -> Option<f64>| of(&cold).zip(of(&hit)).map(|(c, h)| c.max(h));
         // Some servers leave the count out where it is zero: one count in a session says that the server counts.
         let answers = samples.iter().any(|s| s.answered_cached_tokens().is_some());
@@ -109,10 +127,7 @@ impl Trust {
         Trust {
             sigma: noisier(|logs| robust::sigma_within(logs, STRATUM)),
             outlier_share: noisier(|logs| robust::share_far_above(logs, STRATUM, OUTLIER_SIGMAS)),
-            drift_per_minute: robust::theil_sen(&minutes, &cold, DRIFT_ALPHA).map(|slope| Estimate {
-                value: slope.value.exp_m1(),
-                interval: slope.interval.map(|interval| interval.map(f64::exp_m1)),
-            }),
+            drift_per_minute: drift([counted].into_iter()),
             cold_proof: if counts { by_count } else { by_timing },
             hit_proof: match (counts, hits) {
                 (true, 0) => Proof::None,
@@ -124,23 +139,35 @@ impl Trust {
             template_tokens: pairs::template_tokens(samples),
             canary: Canary::of(samples),
             replicas: counts.then(|| replicas(hits, counted.len())).flatten(),
-            spent: Spent {
-                requests: samples.len(),
-                prompt_tokens: samples.iter().filter_map(Sample::prompt_tokens).sum(),
-                time_ns: samples.iter().filter_map(|s| s.stamps.end_ns).max().unwrap_or(0),
-            },
+            spent: Spent::of(samples),
         }
     }
 }
 
 /// One over the share of `replays` that hit, with Wilson's interval.
-fn replicas(hits: usize, replays: usize) -> Option<Estimate> {
+pub(super) fn replicas(hits: usize, replays: usize) -> Option<Estimate> {
     let (n, z) = (replays as f64, normal::quantile(0.975));
     let share = hits as f64 / n;
     let middle = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt() / (1.0 + z * z / n);
     let interval = Interval { low: 1.0 / (middle + half).min(1.0), high: 1.0 / (middle - half) };
     (hits > 0).then(|| Estimate { value: 1.0 / share, interval: Some(interval) })
+}
+
+/// How much cold changes in a minute: the slope of its logarithms, each against the median of its own group, since
+/// groups may differ in length.
+pub(super) fn drift<'a>(groups: impl Iterator<Item = &'a [Pair<'a>]>) -> Option<Estimate> {
+    let (mut minutes, mut changes) = (Vec::new(), Vec::new());
+    for group in groups {
+        let (cold, _) = pairs::logs(group);
+        let centre = robust::median(&cold).unwrap_or_default();
+        minutes.extend(group.iter().map(|pair| pair.cold.stamps.sent_ns.unwrap_or(0) as f64 / MINUTE_NS));
+        changes.extend(cold.iter().map(|log| log - centre));
+    }
+    robust::theil_sen(&minutes, &changes, DRIFT_ALPHA).map(|slope| Estimate {
+        value: slope.value.exp_m1(),
+        interval: slope.interval.map(|interval| interval.map(f64::exp_m1)),
+    })
 }
 
 fn differs(cold: &[f64], hit: &[f64]) -> bool {

@@ -1,15 +1,19 @@
 //! Pairs at several context lengths, as a machine without I/O: what a break-even length is fitted to.
 //!
 //! ```text
-//! warm-up   one throw-away document at every length, in random order, after one that pays the first call
-//! round     every length once, in random order                                  until each has its pairs
+//! warm-up   one throw-away document that pays the first call, and its replay; one at every length, in random order
+//! round     every length once, and the control, in random order                 until each has its pairs
 //!   visit   prime; then up to five times shuffle [cold: a new document, hit: the replay of the document before]
+//!   control up to five times shuffle [cold: a new document, unseen: another new one], at the middle length
 //! ```
 //!
 //! A length is visited in several rounds, so that a server that slows down slows all lengths alike. A visit is a stratum
-//! of the estimator, and its chain needs room for three documents. Of every two pairs of a length, one begins with its
-//! cold and one with its hit. A pair that does not count is measured again in a later round, a bounded number of times.
-//! A length that the server finds too long is given up, and all above it with it.
+//! of the estimator, and its chain needs room for three documents. Where a replay misses although the cache has hit
+//! before, the length has less room: from then on each of its replays follows its own prime at once. Of every two pairs
+//! of a length, one begins with its cold and one with its hit. A pair that does not count is measured again in a later
+//! round, a bounded number of times. The A/A control is at one length, since times at two lengths cannot be compared, and
+//! like the lengths it is spread over the rounds. A length that the server finds too long is given up, and all above it
+//! with it.
 
 use std::collections::VecDeque;
 
@@ -18,7 +22,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Probe, is_futile, padding, spoils_the_plan};
-use crate::pairs::Pairs;
+use crate::pairs::{self, CONTROL_PAIRS, Pairs};
 use crate::plan::{Arm, Role};
 use crate::rng;
 use crate::sample::{Outcome, Place, Sample};
@@ -31,6 +35,8 @@ const SPARE_ROUNDS: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Design {
     pub lengths: Vec<Length>,
+    /// Pairs that the A/A control still needs; fewer than [`CONTROL_PAIRS`] where an earlier session measured some.
+    pub controls: usize,
     /// Tokens in a block of the server's cache, where known: no prompt ends on its boundary.
     pub block_size: Option<u64>,
     /// Decides the order, and nothing else.
@@ -43,6 +49,13 @@ pub struct Length {
     /// What tells it from the others, here and in a log.
     pub asked_tokens: u64,
     pub pairs: usize,
+}
+
+impl Design {
+    /// The length of the control, where every length fits.
+    pub fn control_tokens(&self) -> Option<u64> {
+        middle(self.lengths.iter().map(|length| length.asked_tokens))
+    }
 }
 
 impl Length {
@@ -60,12 +73,23 @@ pub struct Lengths {
     samples: Vec<Sample>,
     /// What is left of the warm-up or of the visit under way.
     queue: VecDeque<Probe>,
-    /// The lengths that this round still has to visit, by their place in the design.
-    round: VecDeque<usize>,
+    /// What this round still has to visit.
+    round: VecDeque<Visit>,
     rounds_left: usize,
     state: Vec<State>,
+    /// Whether the control's last pair began with its cold; `None` once a second pair has evened it out.
+    control_order: Option<bool>,
+    /// Whether a replay has hit, of any length.
+    has_hit: bool,
     documents: u64,
     pairs: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    /// A length, by its place in the design.
+    Length(usize),
+    Control,
 }
 
 /// What is known of a length.
@@ -73,13 +97,16 @@ pub struct Lengths {
 struct State {
     padding_words: u64,
     is_given_up: bool,
+    /// Whether one of its replays missed in a cache that works.
+    has_little_room: bool,
     /// Whether its last pair began with its cold; `None` once a second pair has evened it out.
     cold_was_first: Option<bool>,
 }
 
 impl Lengths {
     pub fn new(design: Design) -> Lengths {
-        let most = design.lengths.iter().map(|length| length.pairs.div_ceil(STRATUM)).max().unwrap_or(0);
+        let visits = design.lengths.iter().map(|length| length.pairs.div_ceil(STRATUM));
+        let most = visits.max().unwrap_or(0).max(design.controls.div_ceil(STRATUM));
         let mut lengths = Lengths {
             order: rng::stream(design.seed, "order"),
             samples: Vec::new(),
@@ -87,6 +114,8 @@ impl Lengths {
             round: VecDeque::new(),
             rounds_left: most + SPARE_ROUNDS,
             state: vec![State::default(); design.lengths.len()],
+            control_order: None,
+            has_hit: false,
             documents: 0,
             pairs: 0,
             design,
@@ -104,7 +133,8 @@ impl Lengths {
                 return None;
             }
             match self.round.pop_front() {
-                Some(at) => self.plan_visit(at),
+                Some(Visit::Length(at)) => self.plan_visit(at),
+                Some(Visit::Control) => self.plan_control(),
                 None if self.rounds_left == 0 => return None,
                 None => {
                     self.rounds_left -= 1;
@@ -131,6 +161,9 @@ impl Lengths {
         if let (Some(at), Outcome::TooLong { .. }) = (at, &sample.outcome) {
             self.give_up_from(self.design.lengths[at].asked_tokens);
         }
+        if let (Some(at), Arm::Hit, Some(is_hit)) = (at, sample.arm, pairs::came_from_cache(sample)) {
+            self.learn_of_room(at, is_hit);
+        }
         self.samples.push(sample.clone());
     }
 
@@ -139,6 +172,15 @@ impl Lengths {
         let kept = self.design.lengths.iter().zip(&self.state).filter(|(_, state)| !state.is_given_up);
         let asked: usize = kept.map(|(length, _)| length.pairs).sum();
         (Pairs::of(&self.samples).measured.len().min(asked), asked)
+    }
+
+    fn learn_of_room(&mut self, at: usize, is_hit: bool) {
+        self.has_hit |= is_hit;
+        let state = &mut self.state[at];
+        if self.has_hit && !is_hit && !state.has_little_room {
+            state.has_little_room = true;
+            self.queue.clear();
+        }
     }
 
     fn give_up_from(&mut self, tokens: u64) {
@@ -150,21 +192,36 @@ impl Lengths {
     }
 
     fn plan_warm_up(&mut self) {
-        let mut needed: Vec<usize> =
-            (0..self.design.lengths.len()).filter(|&at| self.design.lengths[at].pairs > 0).collect();
-        let shortest = needed.iter().copied().min_by_key(|&at| self.design.lengths[at].asked_tokens);
+        let lengths = &self.design.lengths;
+        let control = self.design.control_tokens().filter(|_| self.design.controls > 0);
+        let is_needed = |at: &usize| lengths[*at].pairs > 0 || Some(lengths[*at].asked_tokens) == control;
+        let mut needed: Vec<usize> = (0..lengths.len()).filter(is_needed).collect();
+        let shortest = needed.iter().copied().min_by_key(|&at| lengths[at].asked_tokens);
         needed.shuffle(&mut self.order);
         for at in shortest.into_iter().chain(needed) {
             let document = self.new_document();
             self.queue.push_back(self.probe(at, document, Arm::Cold, Role::Warmup, None));
         }
+        if let Some(at) = shortest {
+            self.queue.insert(1, self.probe(at, 1, Arm::Hit, Role::Warmup, None));
+        }
     }
 
     fn plan_round(&mut self) {
         let lacking = self.lacking();
-        let mut round: Vec<usize> = (0..lacking.len()).filter(|&at| lacking[at] > 0).collect();
+        let mut round: Vec<Visit> = (0..lacking.len()).filter(|&at| lacking[at] > 0).map(Visit::Length).collect();
+        round.extend((self.controls_lacking() > 0).then_some(Visit::Control));
         round.shuffle(&mut self.order);
         self.round = round.into();
+    }
+
+    fn controls_lacking(&self) -> usize {
+        let pairs = Pairs::of(&self.samples);
+        match self.design.controls {
+            // Ten that failed are repeated.
+            CONTROL_PAIRS => pairs.controls_lacking(),
+            fewer => fewer.saturating_sub(pairs.controls.len()),
+        }
     }
 
     /// The pairs that each length lacks; none where it was given up.
@@ -184,6 +241,9 @@ impl Lengths {
         if pairs == 0 {
             return;
         }
+        if self.state[at].has_little_room {
+            return self.plan_visit_with_little_room(at, pairs);
+        }
         let mut previous = self.new_document();
         self.queue.push_back(self.probe(at, previous, Arm::Cold, Role::Prime, None));
         for _ in 0..pairs {
@@ -191,18 +251,38 @@ impl Lengths {
             let (pair, new) = (Some(self.pairs), self.new_document());
             let cold = self.probe(at, new, Arm::Cold, Role::Measure, pair);
             let hit = self.probe(at, previous, Arm::Hit, Role::Measure, pair);
-            let slots = if self.begins_with_cold(at) { [cold, hit] } else { [hit, cold] };
-            self.queue.extend(slots);
+            let is_cold_first = by_lot(&mut self.state[at].cold_was_first, &mut self.order);
+            self.queue.extend(if is_cold_first { [cold, hit] } else { [hit, cold] });
             previous = new;
         }
     }
 
-    /// Draws the order of a pair: by lot, and the other way round the next time.
-    fn begins_with_cold(&mut self, at: usize) -> bool {
-        let last = &mut self.state[at].cold_was_first;
-        match last.take() {
-            Some(cold_was_first) => !cold_was_first,
-            None => *last.insert(self.order.random()),
+    fn plan_visit_with_little_room(&mut self, at: usize, pairs: usize) {
+        for _ in 0..pairs {
+            self.pairs += 1;
+            let (pair, new, primed) = (Some(self.pairs), self.new_document(), self.new_document());
+            let cold = vec![self.probe(at, new, Arm::Cold, Role::Measure, pair)];
+            let prime = self.probe(at, primed, Arm::Cold, Role::Prime, None);
+            let hit = vec![prime, self.probe(at, primed, Arm::Hit, Role::Measure, pair)];
+            let is_cold_first = by_lot(&mut self.state[at].cold_was_first, &mut self.order);
+            let slots = if is_cold_first { [cold, hit] } else { [hit, cold] };
+            self.queue.extend(slots.into_iter().flatten());
+        }
+    }
+
+    fn plan_control(&mut self) {
+        let kept = self.design.lengths.iter().zip(&self.state).filter(|(_, state)| !state.is_given_up);
+        let middle = middle(kept.map(|(length, _)| length.asked_tokens));
+        let Some(at) = self.design.lengths.iter().position(|length| Some(length.asked_tokens) == middle) else {
+            return;
+        };
+        for _ in 0..self.controls_lacking().min(STRATUM) {
+            self.pairs += 1;
+            let (pair, new, another) = (Some(self.pairs), self.new_document(), self.new_document());
+            let cold = self.probe(at, new, Arm::Cold, Role::Measure, pair);
+            let unseen = self.probe(at, another, Arm::Unseen, Role::Measure, pair);
+            let is_cold_first = by_lot(&mut self.control_order, &mut self.order);
+            self.queue.extend(if is_cold_first { [cold, unseen] } else { [unseen, cold] });
         }
     }
 
@@ -222,4 +302,19 @@ impl Lengths {
             padding_words: self.state[at].padding_words,
         }
     }
+}
+
+/// Draws whether a pair begins with its cold: by lot, and the other way round the next time.
+fn by_lot(last: &mut Option<bool>, order: &mut ChaCha8Rng) -> bool {
+    match last.take() {
+        Some(cold_was_first) => !cold_was_first,
+        None => *last.insert(order.random()),
+    }
+}
+
+/// The one in the middle, the longer of two.
+fn middle(lengths: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut lengths: Vec<u64> = lengths.collect();
+    lengths.sort_unstable();
+    lengths.get(lengths.len() / 2).copied()
 }

@@ -16,6 +16,7 @@ pub use response::{Error, Part, ResponseDecoder};
 pub enum Method {
     Get,
     Post,
+    Options,
     /// A tunnel through a proxy; the target is `host:port`.
     Connect,
 }
@@ -25,6 +26,7 @@ impl Method {
         match self {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Options => "OPTIONS",
             Method::Connect => "CONNECT",
         }
     }

@@ -87,6 +87,15 @@ impl Counters {
     }
 }
 
+/// Whether the engine looks for prompts outside itself, in LMCache or an offload: vLLM counts what it asks its connector.
+/// `None` where the page does not tell.
+pub fn asks_outside(page: &str) -> Option<bool> {
+    let is_queries =
+        |name: &str| name == "vllm:external_prefix_cache_queries" || name == "lmcache:num_requested_tokens";
+    let queries = page.lines().filter_map(sample).filter(|(name, _)| is_queries(name)).map(|(_, value)| value);
+    queries.reduce(|sum, value| sum + value).map(|queries| queries > 0.0)
+}
+
 /// Tokens in a block of the engine's cache, as vLLM's `cache_config_info` tells.
 pub fn block_size(page: &str) -> Option<u64> {
     let line = page.lines().find(|line| line.contains("cache_config_info{"))?;
@@ -245,6 +254,15 @@ vllm:prompt_tokens_total 7
         assert_eq!(Counters::parse(PAGE), told);
         assert_eq!(Counters::parse(&PAGE.replace("_total", "")), told);
         assert_eq!(Counters::parse(&PAGE.replace('\n', "\r\n")), told);
+    }
+
+    #[test]
+    fn an_engine_that_asks_its_connector_has_an_outer_tier() {
+        let page = |queries| format!("vllm:external_prefix_cache_queries_total{{engine=\"0\"}} {queries}\n");
+        assert_eq!(
+            [page("0.0"), page("2030.0"), String::new()].map(|page| asks_outside(&page)),
+            [Some(false), Some(true), None]
+        );
     }
 
     #[test]

@@ -142,6 +142,21 @@ run() {
     return "$status"
 }
 
+# doctor NAME ARGUMENTS...: ttft doctor on $base with its page shown, and kept in $work/NAME.out.
+doctor() {
+    local name=$1 status=0
+    shift
+    echo "\$ ttft doctor --api_base $base/v1 $*"
+    ttft doctor --api_base "$base/v1" "$@" >"$work/$name.out" 2>"$work/$name.err" || status=$?
+    sed 's/^/    /' "$work/$name.out" "$work/$name.err"
+    return "$status"
+}
+
+# line NAME STATE ABOUT [TEXT]: the page NAME has a line on ABOUT in STATE, with TEXT in it.
+line() {
+    grep -E "^$2 +$3 " "$work/$1.out" | grep -qF -- "${4:-}" || { echo "no such line: $2 $3 ${4:-}"; return 1; }
+}
+
 # holds EXPRESSION: over the rows of the logs kept, such as "classic[0].ttft > classic[1].ttft"; see rows.py.
 holds() { python3 "$here/rows.py" "$work" "$1"; }
 

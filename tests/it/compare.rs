@@ -57,3 +57,28 @@ fn a_log_that_is_not_there_is_said_in_one_sentence() {
     let text = String::from_utf8(told.stderr).unwrap();
     assert!(text.contains("cannot read the log") && text.lines().count() == 1, "{text}");
 }
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_an_exit_code_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, slower) = (log(folder.path(), "a.jsonl", 50.0), log(folder.path(), "b.jsonl", 65.0));
+    let changed = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&slower).unwrap();
+        let path = folder.path().join("changed.jsonl");
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let told = compare(&before, &path, &["--fail_if_slower", "5%"]);
+        let said = String::from_utf8(told.stdout).unwrap();
+        (told.status.code(), said.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let (code, said) = changed("\"context_tokens\":2000", "\"context_tokens\":9000");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.starts_with("Not comparable: the logs have no context length in common, 2,000 tokens and 9,000"),
+        "{said}"
+    );
+    // Every new document was in the cache.
+    let (code, said) = changed("\"cached_tokens\":0", "\"cached_tokens\":2032");
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.starts_with("Not comparable: nothing proves that cold is cold in after"), "{said}");
+}

@@ -7,7 +7,11 @@ use ttft::sim::server::{Sim, SimConfig};
 
 /// The page, with times and ports taken out.
 fn page(flavor: &str, fault: Option<&str>) -> (Option<i32>, String) {
-    let mut config = SimConfig { profile: "7b,noise=0".parse().unwrap(), ..SimConfig::default() };
+    page_of("7b,noise=0", flavor, fault, &[])
+}
+
+fn page_of(profile: &str, flavor: &str, fault: Option<&str>, variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut config = SimConfig { profile: profile.parse().unwrap(), ..SimConfig::default() };
     config.flavor = flavor.parse().unwrap();
     config.faults = fault.into_iter().map(|fault| fault.parse().unwrap()).collect();
     let sim = Sim::start(config).unwrap();
@@ -16,7 +20,7 @@ fn page(flavor: &str, fault: Option<&str>) -> (Option<i32>, String) {
         command.env_remove(proxy);
     }
     let (cache, port) = (tempfile::tempdir().unwrap(), sim.addr().port().to_string());
-    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", cache.path());
+    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", cache.path()).envs(variables.iter().copied());
     let output = command
         .args(["doctor", "--api_base", &sim.base_url(), "--nonce", "00112233445566778899aabbccddeeff"])
         .output()
@@ -56,5 +60,29 @@ fn what_is_wrong_is_said() {
     ] {
         let (_, page) = page("vllm", Some(fault));
         assert!(page.contains(said), "{fault}: {page}");
+    }
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_named_and_not_used() {
+    // Nobody listens on the discard port: whoever used this proxy would get no answer.
+    let variables = [("HTTP_PROXY", "http://127.0.0.1:9"), ("all_proxy", "http://127.0.0.1:9")];
+    let (code, page) = page_of("7b,noise=0", "vllm", None, &variables);
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("ok      proxy         HTTP_PROXY, all_proxy set and not used"), "{page}");
+}
+
+#[test]
+fn an_engine_that_asks_an_outer_tier_is_not_told_to_start_one() {
+    let (code, page) = page_of("7b,noise=0,tier2=1m", "vllm", None, &[]);
+    assert_eq!(code, Some(0), "{page}");
+    assert!(page.contains("ok      outer tier    the engine asks one"), "{page}");
+}
+
+#[test]
+fn the_page_empties_no_cache() {
+    for flavor in ["vllm", "sglang"] {
+        let (_, page) = page(flavor, None);
+        assert!(page.contains("is there and was not tried") && page.contains("ok      hit"), "{page}");
     }
 }

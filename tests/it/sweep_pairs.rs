@@ -1,6 +1,12 @@
 //! `ttft sweep --verify` as a user meets it: the break-even length of a simulated disk, an interrupt, a refusal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use ttft::clock::{Clock, Monotonic};
 
 use super::bench::{Bench, Printed};
 
@@ -16,10 +22,17 @@ fn number(printed: &Printed, before: &str) -> u64 {
     digits.parse().unwrap_or_else(|_| panic!("{before:?} is followed by no number in {words}"))
 }
 
-/// Whole pairs of each size in a log.
+/// The session and the number of a row's pair.
+fn pair_of(row: &Value) -> (String, u64) {
+    (row["session"].to_string(), row["pair"].as_u64().unwrap_or(0))
+}
+
+/// Whole pairs of a cold and a hit of each size in a log.
 fn pairs(bench: &Bench) -> BTreeMap<u64, usize> {
     let mut members: BTreeMap<(String, u64, u64), usize> = BTreeMap::new();
-    for row in bench.rows("all_ttft_results.jsonl") {
+    let rows = bench.rows("all_ttft_results.jsonl");
+    let controls: BTreeSet<_> = rows.iter().filter(|row| row["arm"] == "unseen").map(pair_of).collect();
+    for row in rows.iter().filter(|row| !controls.contains(&pair_of(row))) {
         if let (Some(pair), Some(asked), true) =
             (row["pair"].as_u64(), row["asked_tokens"].as_u64(), row["ttft_seconds"].is_number())
         {
@@ -47,6 +60,8 @@ fn the_break_even_of_a_disk_is_found_and_said_with_its_interval_and_its_proof() 
     assert!(printed.says("tokens on, 90 % interval ") && printed.says("proved from "), "{}", printed.stdout);
     assert!(printed.says("A hit hurts from 2"), "{}", printed.stdout);
     assert!(printed.says("Prefill computes "), "{}", printed.stdout);
+    assert!(printed.says("Grade ") && printed.says("A/A control passed"), "{}", printed.stdout);
+    assert!(printed.says("hit proof the server's count: 30 of 30 replays hit"), "{}", printed.stdout);
     assert_eq!(printed.stdout, bench.report(&["all_ttft_results.jsonl"]));
     assert_eq!(pairs(&bench), five_each());
     for format in ["markdown", "html"] {
@@ -77,6 +92,65 @@ fn an_interrupted_sweep_is_continued_where_it_stopped() {
     let again = bench.measure(&format!("{SWEEP} --resume"));
     assert_eq!((again.code, bench.requests()), (Some(0), requests), "nothing is left to measure: {}", again.stderr);
     assert_eq!(again.stdout, resumed.stdout);
+}
+
+/// The sweep, begun and stopped by `stop` when some of its pairs are there.
+fn stopped(bench: &Bench, stop: impl FnOnce(&mut Child)) -> Option<i32> {
+    let url = bench.sim.base_url();
+    let args = SWEEP.split(' ').chain(["--gap", "5ms", "--api_base", &url]);
+    let mut command = bench.command(&args.collect::<Vec<_>>());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
+    let deadline = Monotonic.now().after(Duration::from_secs(60));
+    while bench.requests() < 25 {
+        assert!(Monotonic.now() < deadline, "{} requests", bench.requests());
+        Monotonic.sleep_until(Monotonic.now().after(Duration::from_millis(2)));
+    }
+    stop(&mut child);
+    child.wait().expect("an end").code()
+}
+
+/// Resumes and checks that every pair is there, in the log of all and in that of its size.
+fn resumed_is_whole(bench: &Bench) {
+    let before = pairs(bench).values().sum::<usize>();
+    assert!(before < 30, "{before} pairs");
+    let resumed = bench.measure(&format!("{SWEEP} --resume"));
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    assert_eq!(pairs(bench), five_each());
+    assert!(resumed.says("A hit pays"), "{}", resumed.stdout);
+    let rows = bench.rows("all_ttft_results.jsonl");
+    for asked in [250, 500, 1_000, 2_000, 4_000, 8_000] {
+        let part = bench.rows(&format!("ttft_{asked}.jsonl"));
+        let times = |rows: &[Value]| rows.iter().map(|row| row["ttft_seconds"].clone()).collect::<Vec<_>>();
+        let mine: Vec<Value> = rows.iter().filter(|row| row["asked_tokens"] == asked).cloned().collect();
+        assert_eq!(times(&part), times(&mine), "{asked}");
+        assert!(part[0]["conditions"]["model"].is_string(), "a log by itself says how it came to be");
+    }
+}
+
+#[test]
+fn after_ctrl_c_the_rest_alone_is_measured() {
+    let bench = Bench::new(DISK, &[], 1);
+    let code = stopped(&bench, |child| kill_process(Pid::from_child(child), Signal::INT).expect("a signal"));
+    assert_eq!(code, Some(130));
+    assert!(bench.path("ttft_250.jsonl").exists(), "what an interrupt leaves is there by size too");
+    resumed_is_whole(&bench);
+}
+
+#[test]
+fn after_a_kill_the_rest_alone_is_measured() {
+    let bench = Bench::new(DISK, &[], 1);
+    let code = stopped(&bench, |child| child.kill().expect("a kill"));
+    assert_eq!(code, None, "killed by a signal");
+    resumed_is_whole(&bench);
+}
+
+#[test]
+fn rows_of_three_keys_hold_no_pairs_and_are_refused() {
+    let bench = Bench::new("instant", &[], 1);
+    let printed = bench.measure("sweep --verify --schema classic");
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+    assert!(printed.stderr.contains("leave --schema classic out"), "{}", printed.stderr);
+    assert_eq!(bench.requests(), 0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::parts;
 use crate::cli::SweepArgs;
 use crate::cmd::open::Opened;
 use crate::cmd::{UsageError, journal};
@@ -37,7 +38,7 @@ impl Merged {
 
     /// The log of the size of `tokens`.
     pub fn of_size(&self, tokens: u64) -> PathBuf {
-        self.path().with_file_name(format!("ttft_{tokens}.jsonl"))
+        parts::of_size(self.path(), tokens)
     }
 
     /// Adds the log of a size.
