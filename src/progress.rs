@@ -1,5 +1,8 @@
 //! What a run says on stderr while it goes: the spinner, notes, warnings, errors. Colour and motion on a terminal only.
 
+pub mod board;
+pub mod live;
+
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 

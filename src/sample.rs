@@ -188,6 +188,21 @@ pub struct Stamps {
     pub chunk_ns: Vec<Nanos>,
 }
 
+impl Stamps {
+    /// How late the client was: from the scheduled moment to the hand-over, but a server that is slow to accept is not the
+    /// client's lag.
+    pub fn lag_ns(&self) -> Option<Nanos> {
+        let due = self.due_ns?;
+        let accepted = self.tls_ns.or(self.connect_ns);
+        match (self.dial_ns, accepted) {
+            (Some(dial), _) if dial >= due => Some(dial - due),
+            (Some(_), None) => Some(0),
+            (Some(_), Some(accepted)) if accepted > due => Some(0),
+            _ => Some(self.sent_ns?.saturating_sub(due)),
+        }
+    }
+}
+
 /// Who stamped the arrivals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -66,6 +66,14 @@ fn rate(text: &str) -> Option<f64> {
 }
 
 impl Rates {
+    /// The rate, where it never changes.
+    pub fn steady(&self) -> Option<f64> {
+        match self.0.as_slice() {
+            [leg] if leg.from == leg.to => Some(leg.from),
+            _ => None,
+        }
+    }
+
     /// The legs together; `None` when the last has no end.
     pub fn span(&self) -> Option<Span> {
         self.0.iter().map(|leg| Some(leg.span?.0)).sum::<Option<_>>().map(Span)

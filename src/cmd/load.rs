@@ -8,7 +8,7 @@ mod shards;
 mod workload;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -19,18 +19,23 @@ use super::journal::{self, Journal};
 use super::setup::Setup;
 use super::{advice, selftest};
 use crate::cli::load::LoadArgs;
+use crate::cli::rates::Rates;
 use crate::clock::{Clock, Monotonic, Stamp};
 use crate::document::Document;
+use crate::evidence::Evidence;
 use crate::exit::Exit;
 use crate::load::prompt::Texts;
 use crate::load::schedule::{Schedule, Turn};
 use crate::load::validity::{self, Fault};
 use crate::plan::Role;
-use crate::progress::{Bar, Voice};
+use crate::progress::Voice;
+use crate::progress::board::Board;
+use crate::progress::live::Dashboard;
 use crate::record::SloNote;
 use crate::report::load::{self, Tally};
+use crate::report::units;
 use crate::sample::Outcome;
-use crew::{Crew, Done};
+use crew::{Crew, Done, lock};
 use design::Design;
 use gate::Gate;
 
@@ -64,8 +69,10 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     }
     let mut manner = setup.manner();
     manner.keep_token_times = args.token_times;
+    manner.look_up = crew::PATIENT;
     let words_per_token = specimen.text.split(' ').count() as f64 / specimen.context_tokens.max(1) as f64;
     let head_tokens = counter.count(&format!("{}\n", setup.nonce))?;
+    let asked_rate = args.rate.as_ref().and_then(Rates::steady).map(|rate| rate / shard.count() as f64);
     let crew = Crew {
         opened: &setup.opened,
         manner,
@@ -77,13 +84,19 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         origin: OnceLock::new(),
         primes: primed,
         idle: Mutex::default(),
+        adapted: Mutex::default(),
+        board: Mutex::new(Board::new(Monotonic.now(), Some(size.requests), asked_rate)),
     };
+    voice.note(&match primes.len() {
+        0 => format!("{} requests go out", size.requests),
+        primes => format!("{primes} documents are cached first, then {} requests go out", size.requests),
+    });
     let mut book = Book {
         args: &args,
         crew: &crew,
         voice,
         journal: Journal::new(log, conditions),
-        bar: Bar::new(voice, all),
+        dashboard: Dashboard::new(voice, units::span),
         spent: Spent::default(),
         answered: 0,
     };
@@ -104,7 +117,7 @@ struct Book<'a> {
     crew: &'a Crew<'a>,
     voice: Voice,
     journal: Journal,
-    bar: Bar,
+    dashboard: Dashboard,
     spent: Spent,
     /// Measured requests that were answered.
     answered: u64,
@@ -134,14 +147,21 @@ impl Book<'_> {
             };
             // The last thread to end closes the channel.
             drop(done);
-            for sample in samples {
-                left -= 1;
-                if left == 0
-                    && let Some(moved) = clocks.as_ref().and_then(Clocks::moved)
-                {
-                    self.journal.note_spans(moved);
+            loop {
+                match samples.recv_timeout(self.dashboard.patience()) {
+                    Ok(done) => {
+                        left -= 1;
+                        if left == 0
+                            && let Some(moved) = clocks.as_ref().and_then(Clocks::moved)
+                        {
+                            self.journal.note_spans(moved);
+                        }
+                        self.take(done)?;
+                    }
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
-                self.take(sample)?;
+                self.dashboard.show(&lock(&crew.board));
             }
             pacer.map_or(Ok(()), |pacer| pacer.join().expect("the pacer does not panic"))
         })
@@ -153,7 +173,10 @@ impl Book<'_> {
             // It did not go out, and what was not sent has no row.
             return Ok(());
         }
-        self.bar.advance(1);
+        if sample.role == Role::Measure {
+            let found = Evidence::of(&sample, tokens).map(|evidence| evidence.found);
+            lock(&self.crew.board).note_ended(Monotonic.now(), &sample, found);
+        }
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(tokens);
         self.spent.time = Duration::from_nanos(Monotonic.now().since(self.crew.started).unwrap_or(0));
         if let Some(what) = self.spent.is_enough(tokens, &self.args.session.pace)
@@ -173,13 +196,13 @@ impl Book<'_> {
     }
 
     fn warn(&self, text: &str) {
-        self.bar.aside(|| self.voice.warn(text));
+        self.dashboard.aside(|| self.voice.warn(text));
     }
 
     /// `asked` is the number of measured requests that this shard was to send.
     fn finish(self, asked: u64) -> anyhow::Result<Exit> {
-        let Book { crew, voice, journal, bar, answered, .. } = self;
-        drop(bar);
+        let Book { crew, voice, journal, dashboard, answered, .. } = self;
+        drop(dashboard);
         let data = journal.print_block(voice)?;
         let log = &data.logs[0];
         let faults = log.load.as_ref().map(|load| validity::faults(&load.conduct(&log.loads))).unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::wire::http1::{Connection as Wish, Method};
 use crate::wire::refusal::{Refusal, classify};
 
 /// How often a wait looks up to see whether the user wants to stop. It delays no stamp: those are taken elsewhere.
-const LOOK_UP: Duration = Duration::from_millis(50);
+pub const LOOK_UP: Duration = Duration::from_millis(50);
 /// A stream that said `[DONE]` is given this long to end.
 const AFTER_DONE: Duration = Duration::from_secs(2);
 /// An unfinished upload is given this long to bring the answer that explains it.
@@ -51,6 +51,8 @@ pub struct Manner {
     pub reuse: bool,
     /// The longest wait for a token.
     pub timeout: Duration,
+    /// How often it looks up while it waits for an answer. Thousands that do so often keep a processor busy.
+    pub look_up: Duration,
     pub keep_answers: bool,
     pub keep_token_times: bool,
     /// Where every request and answer is kept.
@@ -93,6 +95,8 @@ pub struct Session<'a> {
     /// Every change made to suit the server, in words.
     changes: Vec<String>,
     trials: u64,
+    /// When the next request is to go out; `None` for at once.
+    due: Option<Stamp>,
     flights: FlightId,
     open: Option<Connection>,
     news: (Sender<News>, Receiver<News>),
@@ -122,15 +126,24 @@ impl<'a> Session<'a> {
             adapted: Adapted::default(),
             changes: Vec::new(),
             trials: 0,
+            due: None,
             flights: 0,
             open: None,
             news: mpsc::channel(),
         }
     }
 
-    /// The same under a number that the caller gives, where several sessions share one count of trials.
-    pub fn perform_as<S: Say>(&mut self, trial: u64, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
+    /// The same at a moment and under a number that the caller gives, where several sessions share one count of trials. All
+    /// is ready before that moment: the body is written and the connection open.
+    pub fn perform_at<S: Say>(
+        &mut self,
+        due: Option<Stamp>,
+        trial: u64,
+        ask: &Ask<S>,
+        watch: &mut dyn Watch,
+    ) -> Sample {
         self.trials = trial.saturating_sub(1);
+        self.due = due;
         self.perform(ask, watch)
     }
 
@@ -146,6 +159,16 @@ impl<'a> Session<'a> {
             }
         };
         self.sample(ask, attempt)
+    }
+
+    /// What was left out of its requests to suit the server so far.
+    pub fn adapted(&self) -> Adapted {
+        self.adapted
+    }
+
+    /// Leaves out from the first request on what the server refused before.
+    pub fn adapt(&mut self, adapted: Adapted) {
+        self.adapted = adapted;
     }
 
     /// How it sends from now on.
@@ -189,16 +212,18 @@ impl<'a> Session<'a> {
         }
         let request = self.request(&body);
         drop(body);
-        let mut connection = match self.connection() {
-            Ok((connection, dialled)) => {
-                attempt.dialled = dialled;
-                connection
+        let Some(mut connection) = self.still_open().or_else(|| self.dial(&mut attempt)) else { return attempt };
+        if let Some(due) = self.due.take() {
+            Monotonic.sleep_until(due);
+            if !connection.is_alive() {
+                // Its server closed it while we waited; that it has to be dialled anew is this request's own time.
+                drop(connection);
+                connection = match self.dial(&mut attempt) {
+                    Some(connection) => connection,
+                    None => return attempt,
+                };
             }
-            Err(error) => {
-                attempt.outcome = Outcome::Unreachable { phase: error.phase().to_owned(), message: error.to_string() };
-                return attempt;
-            }
-        };
+        }
         self.flights += 1;
         let keep = Keep {
             token_times: self.manner.keep_token_times,
@@ -249,17 +274,24 @@ impl<'a> Session<'a> {
         self.endpoint.encode(Method::Post, &target, &more, Some(body), wish)
     }
 
-    /// The open connection where one is to be reused, else a new one, with the moments of its dial.
-    fn connection(&mut self) -> Result<(Connection, Option<Dialled>), crate::net::DialError> {
-        if self.manner.reuse
-            && let Some(connection) = self.open.take()
-            && Monotonic.now() < connection.idle_since.after(IDLE)
-        {
-            return Ok((connection, None));
+    /// The open connection, where one is to be reused.
+    fn still_open(&mut self) -> Option<Connection> {
+        let open = if self.manner.reuse { self.open.take() } else { None };
+        open.filter(|connection| Monotonic.now() < connection.idle_since.after(IDLE))
+    }
+
+    /// A new connection, with the moments of its dial in the attempt; without one the attempt is over.
+    fn dial(&self, attempt: &mut Attempt) -> Option<Connection> {
+        match self.endpoint.open(DIAL) {
+            Ok(connection) => {
+                attempt.dialled = Some(connection.dialled);
+                Some(connection)
+            }
+            Err(error) => {
+                attempt.outcome = Outcome::Unreachable { phase: error.phase().to_owned(), message: error.to_string() };
+                None
+            }
         }
-        let connection = self.endpoint.open(DIAL)?;
-        let dialled = connection.dialled;
-        Ok((connection, Some(dialled)))
     }
 
     /// Waits for the end of the request under way. `None` when it ended by itself.
@@ -274,7 +306,7 @@ impl<'a> Session<'a> {
         let mut done_by = sent.end.is_err().then(|| Monotonic.now().after(AFTER_FAILED_UPLOAD));
         let mut stop = None;
         loop {
-            match self.news.1.recv_timeout(LOOK_UP) {
+            match self.news.1.recv_timeout(self.manner.look_up) {
                 Ok(news) if news.flight != flight => {}
                 Ok(News { event: Event::FirstToken(at), .. }) => watch.first_token(at.since(sent.at).unwrap_or(0)),
                 Ok(News { event: Event::Done, .. }) => done_by = Some(Monotonic.now().after(AFTER_DONE)),

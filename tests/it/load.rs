@@ -3,8 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use ttft::clock::{Clock, Monotonic};
 
 use super::bench::{Bench, Printed, cached, prompt};
 
@@ -216,4 +219,27 @@ fn a_flag_that_the_workload_has_no_use_for_is_refused() {
     ] {
         assert_eq!(bench.measure(&format!("load {args}")).code, Some(2), "{args}");
     }
+}
+
+#[test]
+fn ctrl_c_ends_a_run_under_load_with_the_report_of_what_was_done() {
+    let bench = Bench::new("instant,base=20ms", &[], 0);
+    let url = bench.sim.base_url();
+    let args = ["load", "--rate", "50", "--requests", "5000", "--context_tokens", "50", "--api_base", &url];
+    let child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    let deadline = Monotonic.now().after(Duration::from_secs(60));
+    while std::fs::read_to_string(bench.path("load.jsonl")).unwrap_or_default().lines().count() < 30 {
+        assert!(Monotonic.now() < deadline, "thirty rows");
+        Monotonic.sleep_until(Monotonic.now().after(Duration::from_millis(5)));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is ours");
+    let printed = Printed::of(child.wait_with_output().expect("an end"));
+    assert_eq!(printed.code, Some(130), "{}", printed.stderr);
+    assert!(printed.stderr.contains("4 documents are cached first, then 5000 requests go out"), "{}", printed.stderr);
+    assert_eq!(printed.stdout, bench.report(&["load.jsonl"]), "a full report");
+    assert!(printed.says("ttft_from_due has a median of"), "{}", printed.stdout);
+    let rows = bench.rows("load.jsonl");
+    assert!(rows.iter().all(|row| row["outcome"] == "ok" || row["outcome"] == "interrupted"), "{rows:?}");
+    let sent = rows.iter().filter(|row| row["sent_ns"].is_u64()).count();
+    assert!(sent < 2_500 && sent >= bench.requests(), "every request that was sent has its row");
 }

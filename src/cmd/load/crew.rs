@@ -16,15 +16,20 @@ use crate::clock::{Clock, Monotonic, Nanos, Stamp};
 use crate::cmd::open::Opened;
 use crate::load::prompt::Texts;
 use crate::load::schedule::{Flow, Schedule, Turn};
-use crate::plan::Role;
+use crate::plan::{Arm, Role};
+use crate::progress::board::Board;
 use crate::sample::{Place, Sample};
-use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
+use crate::session::{Ask, Interrupt, Manner, Session, Unwatched, Watch};
+use crate::wire::body::Adapted;
 
 /// A flow's thread begins so long before its request is due, to make its body and to be awake.
 const AHEAD: Duration = Duration::from_millis(200);
 
 /// How often a wait looks up to see whether the run is over. It delays no request: those wait in threads of their own.
 const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// How often a request under way looks up: each does so on a thread of its own.
+pub const PATIENT: Duration = Duration::from_secs(1);
 
 /// Stack of a flow's thread. Thousands may be under way.
 const STACK: usize = 256 * 1024;
@@ -46,6 +51,9 @@ pub struct Crew<'a> {
     pub primes: u64,
     /// Sessions that wait for a request. The longest idle goes first, so that no connection is left to go stale.
     pub idle: Mutex<VecDeque<Session<'a>>>,
+    /// What the server refused, so that no session has to find it out again.
+    pub adapted: Mutex<Adapted>,
+    pub board: Mutex<Board>,
 }
 
 /// A request that ended.
@@ -66,11 +74,11 @@ impl<'a> Crew<'a> {
             conversation: &messages[..],
             max_tokens: turn.max_tokens.map_or(self.max_tokens, |most| most.min(self.max_tokens)),
         };
-        if let Some(due) = due {
-            Monotonic.sleep_until(due);
-        }
         let mut session = self.session();
-        let mut sample = session.perform_as(trial, &ask, &mut Unwatched);
+        let mut told = Told { board: &self.board, arm: turn.arm, due, late: 0 };
+        let watch: &mut dyn Watch = if role == Role::Measure { &mut told } else { &mut Unwatched };
+        let mut sample = session.perform_at(due, trial, &ask, watch);
+        *lock(&self.adapted) = session.adapted();
         self.idle().push_back(session);
         let since = |stamp: Stamp| stamp.since(self.started);
         sample.stamps.start_ns = self.origin.get().copied().and_then(since);
@@ -82,11 +90,15 @@ impl<'a> Crew<'a> {
     fn session(&self) -> Session<'a> {
         let waiting = self.idle().pop_front();
         let (endpoint, interrupt) = (&self.opened.endpoint, self.interrupt.clone());
-        waiting.unwrap_or_else(|| Session::starting(endpoint, self.manner.clone(), interrupt, self.started))
+        waiting.unwrap_or_else(|| {
+            let mut session = Session::starting(endpoint, self.manner.clone(), interrupt, self.started);
+            session.adapt(*lock(&self.adapted));
+            session
+        })
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Session<'a>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.idle)
     }
 
     /// Whether no further request is to go out.
@@ -134,7 +146,7 @@ impl<'a> Crew<'a> {
     pub fn closed_loop(&self, schedule: &Mutex<Schedule>, start: Stamp, gap: Duration, done: &Sender<Done>) {
         self.wait(start);
         while !self.is_over() {
-            let Some(flow) = schedule.lock().unwrap_or_else(PoisonError::into_inner).next() else { break };
+            let Some(flow) = lock(schedule).next() else { break };
             self.follow(&flow, None, done);
             self.wait(Monotonic.now().after(gap));
         }
@@ -158,6 +170,32 @@ impl<'a> Crew<'a> {
             due = due.map(|_| moment);
         }
     }
+}
+
+/// Tells the board how a request goes.
+struct Told<'a> {
+    board: &'a Mutex<Board>,
+    arm: Arm,
+    due: Option<Stamp>,
+    /// How long after its scheduled moment it was handed over.
+    late: Nanos,
+}
+
+impl Watch for Told<'_> {
+    fn sent(&mut self) {
+        let now = Monotonic.now();
+        self.late = self.due.and_then(|due| now.since(due)).unwrap_or(0);
+        lock(self.board).note_sent(now);
+    }
+
+    fn first_token(&mut self, ttft: Nanos) {
+        lock(self.board).note_first_token(Monotonic.now(), self.arm, ttft + self.late);
+    }
+}
+
+/// What a thread held that panicked is as good as before: nothing is left half done.
+pub fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// When to be at work for what is due then.

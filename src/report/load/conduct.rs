@@ -7,7 +7,6 @@ use crate::clock::Nanos;
 use crate::load::validity::{Conduct, faults};
 use crate::record::LoadNote;
 use crate::report::units;
-use crate::sample::Sample;
 use crate::stats::quantile;
 
 impl Tally {
@@ -53,12 +52,6 @@ fn missing_shards(asked: &[(usize, LoadNote)]) -> Option<String> {
     (!missing.is_empty()).then(|| {
         format!("this is a part of a run of {count} shards: the logs of shard {} are missing.", missing.join(", "))
     })
-}
-
-/// From the scheduled moment to the first thing done about it. A server that is slow to accept is not the client's lag.
-pub(super) fn lag_ns(sample: &Sample) -> Option<f64> {
-    let stamps = &sample.stamps;
-    Some(stamps.dial_ns.or(stamps.sent_ns)?.saturating_sub(stamps.due_ns?) as f64)
 }
 
 #[cfg(test)]

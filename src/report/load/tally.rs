@@ -1,7 +1,6 @@
 //! What the rows of a run under load come to, in 64 bytes a row at most: a million rows are more than the log's text may
 //! take in memory.
 
-use super::conduct::lag_ns;
 use super::reuse::Reuse;
 use super::slo::{Gate, Kept};
 use crate::clock::Nanos;
@@ -167,8 +166,8 @@ impl Tally {
         self.measured += 1;
         self.meant_hits += u64::from(sample.arm == Arm::Hit);
         self.span(entry.session).take(sample, entry.server_spans);
-        if let Some(lag) = lag_ns(sample) {
-            push(&mut self.lags, lag);
+        if let Some(lag) = sample.stamps.lag_ns() {
+            push(&mut self.lags, lag as f64);
         }
         if let Some((asked, kept)) = &mut self.slo {
             kept.take(&asked.slo, sample);
