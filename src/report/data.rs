@@ -174,8 +174,7 @@ impl Growing {
             self.places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
             let rule = conditions.rule.as_ref().map(|note| verdict::rule(note.max_pairs as usize, note.precision));
             log.rule = log.rule.take().or(rule);
-            let worse = |one: &SelfTest, other: &SelfTest| one.p99_error_ns.cmp(&other.p99_error_ns);
-            log.selftest = log.selftest.take().into_iter().chain(conditions.selftest.clone()).max_by(worse);
+            log.note_selftest(conditions.selftest.clone());
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             log.loads.extend(conditions.load.clone().map(|note| (next.number, note)));
             log.stated.push((next.number, conditions.clone()));
@@ -232,6 +231,7 @@ impl Log {
             self.load.get_or_insert_default().merge(load, sessions);
         }
         self.conditions.extend(other.conditions);
+        self.note_selftest(other.selftest);
         self.cut = self.cut.or(other.cut);
     }
 
@@ -246,6 +246,12 @@ impl Log {
     /// What the log says under `key`, the first session's word.
     pub fn condition(&self, key: &str) -> Option<&str> {
         self.conditions.iter().flatten().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Keeps the worse of two sessions' selftests.
+    fn note_selftest(&mut self, test: Option<SelfTest>) {
+        let worse = |test: &SelfTest| test.p99_error_ns;
+        self.selftest = self.selftest.take().into_iter().chain(test).max_by_key(worse);
     }
 
     /// Differences of two times that are smaller cannot be told from the client's own error.
