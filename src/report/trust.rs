@@ -10,7 +10,7 @@ use crate::pairs::Control;
 use crate::plan::ColdBy;
 use crate::record::Conditions;
 use crate::stats::Estimate;
-use crate::verdict::{Below, OverLengths, Proof, Trust, Verdict};
+use crate::verdict::{Below, Caveat, OverLengths, Proof, Trust, Verdict};
 
 /// The questions and their answers.
 pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
@@ -21,9 +21,10 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
         rows.push(("pairs", format!("{}, in random order; decided at {looks}", c.pairs)));
     }
     rows.extend(made_cold(trust).map(|by| ("cold by", by)));
-    rows.push(("cold proof", cold_proof(trust)));
+    rows.push(("cold proof", cold_proof(&judged.verdict)));
     rows.push(("hit proof", hit_proof(trust)));
-    rows.push(("found", format!("{} among the measured requests", judged.found)));
+    let found = if judged.found.is_empty() { "nothing: no request was measured" } else { &judged.found };
+    rows.push(("found", found.to_owned()));
     rows.extend(among_hits.map(|among| ("among hits", units::estimate(among))));
     rows.extend(
         judged.verdict.below.iter().flat_map(|below| [("tier", tier(below)), ("tier proof", tier_proof(below))]),
@@ -95,7 +96,16 @@ fn made_cold(trust: &Trust) -> Option<String> {
     })
 }
 
-fn cold_proof(trust: &Trust) -> String {
+fn cold_proof(verdict: &Verdict) -> String {
+    let trust = &verdict.trust;
+    let is_refuted = |caveat: &Caveat| matches!(caveat, Caveat::ColdIsNotCold { .. });
+    let is_unproven = |caveat: &Caveat| matches!(caveat, Caveat::ColdUnproven { .. });
+    if verdict.caveats.iter().any(is_refuted) {
+        return "refuted: what was to be cold came out of the cache".into();
+    }
+    if verdict.caveats.iter().any(is_unproven) {
+        return "none".into();
+    }
     let template = units::count(trust.template_tokens);
     match trust.cold_proof {
         Proof::CachedTokens => format!("the server's count: no more cached than the template, {template} tokens"),
@@ -108,6 +118,7 @@ fn cold_proof(trust: &Trust) -> String {
 fn hit_proof(trust: &Trust) -> String {
     let replays = trust.replays;
     match (trust.hit_proof, trust.hits) {
+        _ if replays == 0 => "none: no replay was measured".into(),
         (Proof::CachedTokens, Some(hits)) => format!("the server's count: {hits} of {replays} replays hit"),
         (Proof::Counters, Some(hits)) => format!("the server's counters: {hits} of {replays} replays hit"),
         (Proof::Timing, _) => "timing: a replay takes less".into(),
@@ -134,6 +145,7 @@ fn tier_proof(below: &Below) -> String {
 /// One server hits every replay; several, picked at random, a share of them.
 fn replicas(trust: &Trust) -> String {
     match (trust.hits, trust.replicas) {
+        _ if trust.replays == 0 => "not known: no replay was measured".into(),
         (None, _) => "not known: the server does not count hits".into(),
         (Some(_), None) => "not known: no replay hit".into(),
         (Some(hits), Some(_)) if hits == trust.replays => format!("1: all {hits} replays hit"),

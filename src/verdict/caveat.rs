@@ -187,7 +187,7 @@ impl fmt::Display for Caveat {
             Caveat::ColdIsNotCold { documents, cached_tokens, prompt_tokens, by: None } => write!(
                 f,
                 "cold is not cold: {documents} new documents came out of the cache, one with {cached_tokens} of \
-                 {prompt_tokens} prompt tokens; run without --nonce, and if it stays so, the server's count is wrong"
+                 {prompt_tokens} prompt tokens; a repeated --nonce does that, and without one the server's count is wrong"
             ),
             Caveat::ColdDiscarded => {
                 write!(f, "one new document came out of the cache; its pair was discarded and measured again")

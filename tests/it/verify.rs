@@ -11,6 +11,12 @@ fn a_server_that_counts_everything_as_cached_is_caught() {
     let told = verify(&quick(&["cached_tokens_max"]), &[]);
     assert_eq!(told.code, Some(4), "{}", told.stdout);
     assert!(told.says("Cold is not cold: 2 new documents came out of the cache"), "{}", told.stdout);
+    assert!(told.stdout.starts_with("INCONCLUSIVE: cold is not cold, so nothing can be said"), "{}", told.stdout);
+    assert!(
+        told.says("cold proof refuted: ") && told.says("hit proof none: no replay was measured"),
+        "{}",
+        told.stdout
+    );
 }
 
 #[test]
