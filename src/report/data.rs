@@ -367,7 +367,7 @@ impl Entry {
         let cached =
             self.evidence.as_ref().filter(|of| of.proof != Some(Proof::Timing)).and_then(|of| of.cached_tokens);
         let warm = cached.zip(self.prompt_tokens()).is_some_and(|(cached, prompt)| 10 * cached > prompt);
-        self.arm != Arm::Hit && self.is_plain() && warm
+        self.arm != Arm::Hit && !self.is_partly_reusable() && self.is_plain() && warm
     }
 
     /// Measured, with a time, and about what a hit saves.
