@@ -20,11 +20,11 @@ figure() { # NAME LOG...
     "$ttft" report "$@" --figure "$name" --format png --save "../../docs/images/$name.png"
 }
 
-measured verify.jsonl verify --sim=7b,noise=0.04,outliers=0.03 --context_tokens 8k
+measured verify.jsonl verify --yes --sim=7b,noise=0.04,outliers=0.03 --context_tokens 8k
 
 for tier in "memory 7b,noise=0.03" "disk 7b,noise=0.03,latency=60ms,load=20us,min_prefix=64"; do
     [ -s "${tier%% *}.jsonl" ] || (mkdir -p "${tier%% *}" && cd "${tier%% *}" &&
-        "$ttft" sweep --verify --pairs 5 --context_sizes 128,256..16k*2 --gap 0 --sim="${tier#* }" >/dev/null &&
+        "$ttft" sweep --yes --verify --pairs 5 --context_sizes 128,256..16k*2 --gap 0 --sim="${tier#* }" >/dev/null &&
         cp all_ttft_results.jsonl "../${tier%% *}.jsonl")
 done
 figure ttft "memory=memory.jsonl" "disk=disk.jsonl"
@@ -35,7 +35,7 @@ figure reuse map.jsonl
 
 rates="4 8 12 16 19 22"
 for rate in $rates; do
-    measured "load-$rate.jsonl" load --rate "$rate" --requests 300 --context_tokens 1k --max_tokens 2 --sim=7b,noise=0.03 || true
+    measured "load-$rate.jsonl" load --yes --rate "$rate" --requests 300 --context_tokens 1k --max_tokens 2 --sim=7b,noise=0.03 || true
 done
 figure load $(for rate in $rates; do echo "$rate=load-$rate.jsonl"; done)
 

@@ -139,7 +139,12 @@ impl Plot {
                     let is_free = |line: usize| !taken.iter().any(|&(at, l, r)| at == line && from < r && l < to);
                     let line = (0..=taken.len()).find(|line| is_free(*line)).unwrap_or(0);
                     taken.push((line, from, to));
-                    let words = Text::new(from, self.top + 14.0 + 15.0 * line as f64, &rule.label);
+                    let y = self.top + 14.0 + 15.0 * line as f64;
+                    // The width is a guess: words to the left of their rule end at it, however wide they are.
+                    let words = match from < x {
+                        true => Text::new(x - GAP, y, &rule.label).anchor("end"),
+                        false => Text::new(from, y, &rule.label),
+                    };
                     write_rule(svg, [x, self.top, x, self.bottom], words)?;
                 }
                 Across::Y => {

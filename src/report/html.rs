@@ -146,6 +146,9 @@ fn is_trust(table: &Table) -> bool {
     table.name == "trust"
 }
 
+/// A cell of more bytes than this is set in several lines.
+const LONG: usize = 48;
+
 fn table(table: &Table) -> String {
     let class = |at: usize| if table.columns[at].is_words { " class=\"word\"" } else { "" };
     let head: String = (0..table.columns.len())
@@ -153,7 +156,9 @@ fn table(table: &Table) -> String {
         .collect();
     let cell = |(at, cell): (usize, &Cell)| {
         let order = cell.order().map(|order| format!(" data-value=\"{order:e}\"")).unwrap_or_default();
-        format!("<td{}{order}>{}</td>", class(at), escape(&cell.text()))
+        let text = cell.text();
+        let class = if text.len() > LONG { " class=\"word long\"" } else { class(at) };
+        format!("<td{class}{order}>{}</td>", escape(&text))
     };
     let row = |row: &Vec<Cell>| format!("<tr>{}</tr>\n", row.iter().enumerate().map(cell).collect::<String>());
     let (title, body) = (escape(&table.title), table.rows.iter().map(row).collect::<String>());

@@ -31,7 +31,7 @@ page sweep "$logs/sweep.jsonl"
 page verify "$logs/verify.jsonl"
 hostile='<img src=x onerror=alert(1)>'
 sed "s|meta-llama/Llama-3.1-8B-Instruct|$hostile|g; s|\"ttft\",\"--api_base\"|\"$hostile\",\"</script>\"|" "$logs/run.jsonl" > "$work/$hostile.jsonl"
-page hostile "$hostile=$work/$hostile.jsonl" "failed=$logs/failures.jsonl"
+page hostile "<script>hostile=$work/$hostile.jsonl" "failed=$logs/failures.jsonl"
 
 # Measured here and now; a run that finds its client too slow says so and has a page all the same.
 [ -e "$work/map-log.jsonl" ] || "$ttft" map --yes --sim=7b,capacity=60k,tier2=200k,tier2_load=60us,base=1ms,per_token=2us,quadratic=0ns,decode=0ns \

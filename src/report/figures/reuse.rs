@@ -14,11 +14,11 @@ const TIERS: usize = 2;
 
 /// What was found, its name and its hue.
 const KINDS: [(Option<Found>, &str, usize); 5] = [
-    (Some(Found::Hit), "replay, a hit", 1),
-    (Some(Found::Partial), "replay, a partial hit", 3),
-    (Some(Found::Cold), "replay, no hit", 0),
-    (Some(Found::Unknown), "replay", 4),
-    (None, "replay, not judged", 5),
+    (Some(Found::Hit), "hit", 1),
+    (Some(Found::Partial), "partial hit", 3),
+    (Some(Found::Cold), "no hit", 0),
+    (Some(Found::Unknown), "unknown", 4),
+    (None, "not judged", 5),
 ];
 
 /// `None` where no log maps a cache, or none came to look at distances.

@@ -155,11 +155,15 @@ impl Step {
 }
 
 /// Logs of one server belong together: those of one name, else of one endpoint and model. A number is no server's name but
-/// the rate of a log.
+/// the rate of a log, and whoever names logs so means one server.
 fn key(data: &Data, log: usize) -> String {
     let of = &data.logs[log];
     let said = |key| of.condition(key).unwrap_or_default();
-    if is_given(data, log) { of.label.clone() } else { format!("{} {}", said("endpoint"), said("model")) }
+    match (is_given(data, log), of.label == of.path) {
+        (true, _) => of.label.clone(),
+        (false, true) => format!("{} {}", said("endpoint"), said("model")),
+        (false, false) => said("model").to_owned(),
+    }
 }
 
 fn is_given(data: &Data, log: usize) -> bool {
