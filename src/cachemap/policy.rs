@@ -262,9 +262,8 @@ fn peak(scores: &BTreeMap<u64, f64>) -> f64 {
 
 /// The first and the last capacity that are more likely than `least`.
 fn within(scores: &BTreeMap<u64, f64>, least: f64) -> Option<(u64, u64)> {
-    let mut near = scores.iter().filter(|(_, score)| **score > least).map(|(at, _)| *at);
-    let first = near.next()?;
-    Some((first, near.last().unwrap_or(first)))
+    let near = || scores.iter().filter(|(_, score)| **score > least).map(|(at, _)| *at);
+    Some((near().next()?, near().next_back()?))
 }
 
 #[cfg(test)]
