@@ -21,7 +21,7 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
         rows.push(("pairs", format!("{}, in random order; decided at {looks}", c.pairs)));
     }
     rows.extend(made_cold(trust).map(|by| ("cold by", by)));
-    rows.push(("cold proof", cold_proof(&judged.verdict)));
+    rows.push(("cold proof", cold_proof(trust, &judged.verdict.caveats)));
     rows.push(("hit proof", hit_proof(trust)));
     let found = if judged.found.is_empty() { "nothing: no request was measured" } else { &judged.found };
     rows.push(("found", found.to_owned()));
@@ -42,10 +42,10 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
 
 /// The same of pairs at so many `lengths`.
 pub fn rows_over_lengths(of: &OverLengths, lengths: usize) -> Vec<(&'static str, String)> {
-    let OverLengths { control, trust, .. } = of;
+    let OverLengths { control, trust, caveats, .. } = of;
     let mut rows = vec![
         ("pairs", format!("{}, in random order over {lengths} lengths", trust.replays)),
-        ("cold proof", cold_proof(trust)),
+        ("cold proof", cold_proof(trust, caveats)),
         ("hit proof", hit_proof(trust)),
         ("replicas", replicas(trust)),
         ("A/A control", self::control(control.as_ref())),
@@ -96,14 +96,13 @@ fn made_cold(trust: &Trust) -> Option<String> {
     })
 }
 
-fn cold_proof(verdict: &Verdict) -> String {
-    let trust = &verdict.trust;
+fn cold_proof(trust: &Trust, caveats: &[Caveat]) -> String {
     let is_refuted = |caveat: &Caveat| matches!(caveat, Caveat::ColdIsNotCold { .. });
     let is_unproven = |caveat: &Caveat| matches!(caveat, Caveat::ColdUnproven { .. });
-    if verdict.caveats.iter().any(is_refuted) {
+    if caveats.iter().any(is_refuted) {
         return "refuted: what was to be cold came out of the cache".into();
     }
-    if verdict.caveats.iter().any(is_unproven) {
+    if caveats.iter().any(is_unproven) {
         return "none".into();
     }
     let template = units::count(trust.template_tokens);
