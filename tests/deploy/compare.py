@@ -20,7 +20,8 @@ def main(one, *others):
         found = rows(path)
         assert found.keys() == expected.keys(), (path, found.keys() ^ expected.keys())
         for key, row in expected.items():
-            assert found[key]["samples"] == row["samples"], (path, key, found[key]["samples"], row["samples"])
+            counts = {of: (row["samples"], found[of]["samples"]) for of, row in expected.items()}
+            assert found[key]["samples"] == row["samples"], (path, key, counts)
         for key in [("ttft", "hit"), ("ttft", "cold")]:
             ratio = found[key]["p50_ns"] / expected[key]["p50_ns"]
             print(f"{path}: {key[0]} {key[1]} median {ratio:.3f} of the one process's")
