@@ -3,7 +3,7 @@
 import json
 import sys
 
-# The server takes 20 or 120 ms; the client's own error and a busy machine stay within this.
+# The server takes 100 or 300 ms; the client's own error and a busy machine stay within this.
 NOISE = 0.25
 
 

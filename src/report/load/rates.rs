@@ -58,7 +58,8 @@ impl Rates {
         for log in (0..data.logs.len()).filter(|log| is_load(data, *log)) {
             let (_, steps) = servers.entry(key(data, log)).or_insert_with(|| (log, Vec::new()));
             let of = &data.logs[log];
-            match of.load.as_ref().filter(|_| of.is_digested()) {
+            // Shards are one run at one rate, whatever part of it each sent.
+            match of.load.as_ref().filter(|load| of.is_digested() || load.is_sharded) {
                 Some(tally) => steps.extend(Step::digested(tally)),
                 None => steps.extend(of.sessions().iter().filter_map(|session| Step::of(session))),
             }
