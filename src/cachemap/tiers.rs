@@ -16,7 +16,7 @@ use super::found::{Confidence, Property, Tier};
 use super::lab::{Lab, Stop};
 use crate::plan::map::Stage;
 use crate::stats::robust::{median, sigma_within};
-use crate::stats::segment;
+use crate::stats::segment::{self, Segment};
 use border::{Border, Placed};
 
 const DISTANCES: usize = 64;
@@ -34,14 +34,14 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
     let logs: Vec<f64> = hits.iter().map(|(_, log)| *log).collect();
     // The server may have become less quiet than it was at the opening.
     let step = step.max(2.5 * sigma_within(&logs, 5).unwrap_or(0.0));
-    let levels = segment::segments(&logs, MOST_LEVELS, step);
+    let levels = rising(segment::segments(&logs, MOST_LEVELS, step), step);
     if levels.len() <= 1 {
         one(lab, &logs);
         return Ok(());
     }
     let Scan { points, mut looks } = Scan::of(lab, &mut documents).await?;
     let logs: Vec<f64> = points.iter().map(|(_, log)| *log).collect();
-    let levels = segment::segments(&logs, MOST_LEVELS, step);
+    let levels = rising(segment::segments(&logs, MOST_LEVELS, step), step);
     let sigma = lab.levels.sigma.max(sigma_within(&logs, 5).unwrap_or(0.0));
     let usual = documents.usual();
     let mut tiers: Vec<Tier> = Vec::new();
@@ -71,6 +71,23 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
     );
     lab.note(|map| map.tiers = Property::found(tiers, evidence, Confidence::B));
     Ok(())
+}
+
+/// The levels that may be tiers. What lies farther back is in no quicker tier, so a slow level before a quicker one is a
+/// disturbance of the server: it goes to the quicker one, and so do levels that are then one.
+fn rising(levels: Vec<Segment>, step: f64) -> Vec<Segment> {
+    let mut rising: Vec<Segment> = Vec::new();
+    for mut level in levels {
+        while let Some(last) = rising.pop_if(|last| level.level < last.level + step) {
+            // Of two on one level, the longer knows it better.
+            let is_one = (level.level - last.level).abs() < step;
+            let known =
+                if is_one && last.end - last.start > level.end - level.start { last.level } else { level.level };
+            level = Segment { start: last.start, level: known, ..level };
+        }
+        rising.push(level);
+    }
+    rising
 }
 
 /// One level: the whole capacity.
@@ -125,5 +142,19 @@ impl Scan {
         }
         scan.points.sort_unstable_by_key(|(distance, _)| *distance);
         Ok(scan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_spell_between_quick_replays_is_no_tier() {
+        let level = |start, end, level| Segment { start, end, level };
+        let spell = vec![level(0, 20, 1.0), level(20, 24, 2.0), level(24, 40, 1.02), level(40, 60, 3.0)];
+        assert_eq!(rising(spell, 0.12), [level(0, 40, 1.02), level(40, 60, 3.0)]);
+        let tiers = vec![level(0, 20, 1.0), level(20, 40, 2.0), level(40, 60, 3.0)];
+        assert_eq!(rising(tiers.clone(), 0.12), tiers);
     }
 }
