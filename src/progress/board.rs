@@ -28,6 +28,8 @@ pub struct Board {
     pub asked_rate: Option<f64>,
     pub sent: u64,
     pub ended: u64,
+    /// Sent and not ended.
+    pub under_way: u64,
     pub answered: u64,
     pub meant_hits: u64,
     pub hits: u64,
@@ -80,6 +82,7 @@ impl Board {
             asked_rate,
             sent: 0,
             ended: 0,
+            under_way: 0,
             answered: 0,
             meant_hits: 0,
             hits: 0,
@@ -92,9 +95,10 @@ impl Board {
         }
     }
 
-    /// A request was handed over.
+    /// A request was handed over; one that goes out again without what the server refused is another.
     pub fn note_sent(&mut self, at: Stamp) {
         self.sent += 1;
+        self.under_way += 1;
         keep(&mut self.sends, at, at, |at| *at);
     }
 
@@ -114,7 +118,12 @@ impl Board {
         }
     }
 
-    /// A request ended.
+    /// What was handed over is over.
+    pub fn note_back(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// A request ended, whether it was handed over or not.
     pub fn note_ended(&mut self, at: Stamp, sample: &Sample, found: Option<Found>) {
         self.ended += 1;
         self.meant_hits += u64::from(sample.arm == Arm::Hit);
@@ -128,10 +137,6 @@ impl Board {
         self.answered += 1;
         self.hits += u64::from(found == Some(Found::Hit));
         self.unknown += u64::from(found.is_none_or(|found| found == Found::Unknown));
-    }
-
-    pub fn under_way(&self) -> u64 {
-        self.sent.saturating_sub(self.ended)
     }
 
     pub fn elapsed(&self, now: Stamp) -> Duration {
@@ -210,7 +215,7 @@ mod tests {
             board.note_first_token(at, arm, if nth < 200 { 1_000 } else { 5_000 });
         }
         let now = second(140.0);
-        assert_eq!((board.sent, board.under_way()), (400, 400));
+        assert_eq!((board.sent, board.under_way), (400, 400));
         assert!((board.sent_rate(now).unwrap() - 10.0).abs() < 0.2, "{:?}", board.sent_rate(now));
         let hit = board.recent(Arm::Hit, now).unwrap();
         assert_eq!((hit.p50_ns, hit.p99_ns), (5_000.0, None));

@@ -87,7 +87,7 @@ fn line(board: &Board, now: Stamp, span: Write) -> String {
     let Board { sent, answered, .. } = *board;
     let failed: u64 = board.failures.values().sum();
     let mut line =
-        format!("{} s: {sent} sent, {} under way, {answered} answered", seconds(board, now), board.under_way());
+        format!("{} s: {sent} sent, {} under way, {answered} answered", seconds(board, now), board.under_way);
     let _ = write!(line, ", {}, {failed} failed", hits(board));
     let arms = [("cold", Arm::Cold), ("hit", Arm::Hit)].into_iter();
     let recent: Vec<String> =
@@ -113,7 +113,7 @@ fn drawn(board: &Board, now: Stamp, width: u16, span: Write) -> Buffer {
         rows[0],
         "under way",
         vec![
-            Span::styled(board.under_way().to_string(), Color::Cyan),
+            Span::styled(board.under_way.to_string(), Color::Cyan),
             Span::raw(format!(
                 "   sent {}{}, {rate}/s{asked}   answered {}   {} s",
                 board.sent,
@@ -168,12 +168,13 @@ fn seconds(board: &Board, now: Stamp) -> u64 {
     board.elapsed(now).as_secs()
 }
 
-/// `48 % hits (50 % meant)`.
+/// `48 % hits (50 % meant)`. Before the first answer there is no share, and where nothing is known there are no hits.
 fn hits(board: &Board) -> String {
-    let share = |n: u64| 100 * n / board.answered.max(1);
-    let unknown = if board.unknown > 0 { format!(", {} % unknown", share(board.unknown)) } else { String::new() };
-    let meant = 100 * board.meant_hits / board.ended.max(1);
-    format!("{} % hits ({meant} % meant){unknown}", share(board.hits))
+    let share = |n: u64, of: u64| Some(format!("{} %", (100 * n).checked_div(of)?));
+    let known = if board.unknown == board.answered { None } else { share(board.hits, board.answered) };
+    let (hits, meant) = (known.unwrap_or("-".into()), share(board.meant_hits, board.ended).unwrap_or("-".into()));
+    let unknown = share(board.unknown, board.answered).filter(|_| board.unknown > 0);
+    format!("{hits} hits ({meant} meant){}", unknown.map_or(String::new(), |share| format!(", {share} unknown")))
 }
 
 /// The buffer as lines, with the colours as a terminal wants them.
@@ -235,7 +236,7 @@ mod tests {
         let (board, now) = board();
         assert_eq!(
             line(&board, now, milliseconds),
-            "10 s: 20 sent, 20 under way, 0 answered, 0 % hits (0 % meant), 0 failed; last 10 s: cold 410 ms, hit 32 ms"
+            "10 s: 20 sent, 20 under way, 0 answered, - hits (- meant), 0 failed; last 10 s: cold 410 ms, hit 32 ms"
         );
     }
 

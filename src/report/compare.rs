@@ -12,6 +12,7 @@ mod verified;
 use super::data::{Data, arm_name};
 use super::model::Report;
 use super::table::{Cell, Column, Table};
+use super::verify::sentence;
 use super::{figures, units};
 use crate::exit::Exit;
 use crate::plan::Arm;
@@ -128,7 +129,7 @@ impl Compared {
                 changes.chain(self.store_penalties()).collect()
             }
         };
-        let reserves = reserves.iter().map(|mismatch| capitalised(&mismatch.to_string()) + ".");
+        let reserves = reserves.iter().map(|mismatch| sentence(&mismatch.to_string()));
         let apart = "The logs were measured apart: a server that changed in between for other reasons looks the same.";
         Report {
             title: format!("ttft: {after} against {before}"),
@@ -247,8 +248,5 @@ fn apart(lengths: &[Vec<u64>; 2], has_no_change: bool) -> Option<Mismatch> {
     (!lengths.is_empty()).then_some(Mismatch::LengthsApart { lengths })
 }
 
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    first + letters.as_str()
-}
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ fn samples(data: &Data) -> String {
         BASE64.encode(packed)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,7 @@
-use std::io::Read;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use flate2::read::GzDecoder;
-
-use super::compare::{Compared, Mismatch};
 use super::data::Data;
 use super::fixture::{classic, data, failed, jsonl, load, only, pairs, row, sweep, verify};
 use super::table::Cell;
 use super::*;
-use crate::exit::Exit;
 use crate::plan::Arm;
 use crate::record::{Conditions, Row};
 use crate::sample::{Outcome, Place};
@@ -222,46 +214,6 @@ fn a_run_of_failures_lists_them_by_kind_and_claims_nothing() {
 }
 
 #[test]
-fn the_page_hands_out_exactly_the_rows() {
-    let data = three();
-    let page = html::write(&Report::of(&data), &data);
-    let (_, link) = page.split_once("data:application/gzip;base64,").expect("the link");
-    let packed = BASE64.decode(link.split_once('"').expect("its end").0).expect("base64");
-    let mut unpacked = String::new();
-    GzDecoder::new(packed.as_slice()).read_to_string(&mut unpacked).expect("gzip");
-    let rows: Vec<&str> = data.entries().map(|(_, entry)| entry.raw.as_str()).collect();
-    assert_eq!(unpacked.lines().collect::<Vec<_>>(), rows);
-}
-
-#[test]
-fn nothing_in_a_log_becomes_markup() {
-    const HOSTILE: &str = "</code></script><script>alert(1)</script><img src=x onerror=alert(1)>'\"&";
-    let mut rows = sweep("sweep", 1, 1.0);
-    rows[0] = failed(rows[0].clone(), Outcome::ServerError { message: HOSTILE.into() });
-    rows[1].sample.finish_reason = Some(HOSTILE.into());
-    let mut data = data(&[(HOSTILE, jsonl(&rows)), ("plain", jsonl(&rows))]);
-    data.logs[0].conditions.push(vec![(HOSTILE.into(), HOSTILE.into()), ("model".into(), HOSTILE.into())]);
-    let report = Report::of(&data);
-    let page = html::write(&report, &data);
-    assert_eq!(page.matches("<script").count(), 1, "the page's own");
-    assert_eq!(page.matches("</script").count(), 1);
-    assert!(!page.contains("<img"));
-    let markdown = markdown::write(&report);
-    assert!(!markdown.contains('<'), "{markdown}");
-    for figure in &report.figures {
-        assert!(crate::chart::png(&figure.svg()).is_ok(), "{}: still well-formed", figure.name);
-    }
-}
-
-#[test]
-fn the_script_of_the_page_is_the_one_its_policy_admits() {
-    use sha2::{Digest, Sha256};
-    let page = html::write(&Report::of(&classic_run()), &classic_run());
-    let script = page.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>")).expect("a script").0;
-    assert!(page.contains(&format!("script-src 'sha256-{}'", BASE64.encode(Sha256::digest(script)))));
-}
-
-#[test]
 fn a_thousand_samples_and_ten_thousand() {
     for (repeats, samples, megabytes) in [(50, 1_000, 3), (500, 10_000, 15)] {
         let data = only(&sweep("sweep", repeats, 1.0));
@@ -275,89 +227,6 @@ fn a_thousand_samples_and_ten_thousand() {
         let json: serde_json::Value = json::write(&report).parse().expect("JSON");
         assert_eq!(json["tables"]["ttft"].as_array().map(Vec::len), Some(20));
     }
-}
-
-/// Two logs of 4,096 tokens, the second's hits `speed` times as quick.
-fn before_and_after(speed: f64) -> Data {
-    data(&[("before", jsonl(&verify(1.0))), ("after", jsonl(&verify(speed)))])
-}
-
-#[test]
-fn a_comparison_names_what_changed_and_by_how_much() {
-    let data = before_and_after(1.0 / 1.2);
-    let compared = Compared::of(&data);
-    insta::assert_snapshot!(text::write(&compared.report(&data)));
-    let hit = compared.changes.iter().find(|change| change.arm == Arm::Hit).unwrap();
-    assert!(hit.ratio.interval.unwrap().contains(1.2), "{hit:?}");
-    assert_eq!(compared.exit(Some(0.05)), Exit::Missed);
-    assert_eq!(compared.exit(Some(0.50)), Exit::Ok);
-    assert_eq!(compared.exit(Some(0.20)), Exit::Inconclusive);
-    assert_eq!(compared.exit(None), Exit::Ok);
-}
-
-#[test]
-fn logs_of_two_models_or_without_a_common_length_are_not_compared() {
-    let mut data = before_and_after(1.0);
-    data.logs[0].conditions.push(vec![("model".into(), "a".into())]);
-    data.logs[1].conditions.push(vec![("model".into(), "b".into())]);
-    let compared = Compared::of(&data);
-    assert_eq!(compared.mismatches, [Mismatch::OtherModel { before: "a".into(), after: "b".into() }]);
-    assert_eq!(compared.exit(Some(0.05)), Exit::Inconclusive);
-    assert!(text::write(&compared.report(&data)).starts_with("Not comparable: the models differ, a and b."));
-
-    let mut data = before_and_after(1.0);
-    data.logs[1].entries.iter_mut().for_each(|entry| entry.context_tokens *= 2);
-    let other = Mismatch::OtherLengths { before: vec![4_096], after: vec![8_192] };
-    assert_eq!(Compared::of(&data).mismatches, [other]);
-}
-
-#[test]
-fn other_stamps_other_connections_and_unproved_cold_are_not_compared() {
-    for (key, one, other) in [("stamps", "kernel", "read"), ("connection", "fresh", "reuse")] {
-        let mut data = before_and_after(1.0);
-        data.logs[0].conditions.push(vec![(key.into(), one.into())]);
-        data.logs[1].conditions.push(vec![(key.into(), other.into())]);
-        let compared = Compared::of(&data);
-        let expected = Mismatch::OtherCondition { key, before: one.into(), after: other.into() };
-        assert_eq!((&compared.mismatches, compared.exit(Some(0.05))), (&vec![expected], Exit::Inconclusive));
-    }
-    // A server that counts nothing, and whose replays are no quicker: not even the clock tells.
-    let mut rows = verify(0.2);
-    rows.iter_mut().for_each(|row| row.sample.usage = None);
-    let data = data(&[("before", jsonl(&verify(1.0))), ("after", jsonl(&rows))]);
-    let compared = Compared::of(&data);
-    assert_eq!(compared.mismatches, [Mismatch::ColdUnverified { log: "after".into() }]);
-    assert_eq!((compared.exit(None), compared.exit(Some(0.05))), (Exit::Inconclusive, Exit::Inconclusive));
-    assert!(text::write(&compared.report(&data)).starts_with("Not comparable: nothing proves that cold is cold"));
-}
-
-#[test]
-fn replays_that_missed_are_no_hits_and_an_absent_count_of_a_server_that_counts_is_cold() {
-    let mut rows = verify(1.0);
-    let mut hits = 0;
-    for row in &mut rows {
-        let usage = row.sample.usage.as_mut().unwrap();
-        match row.sample.arm {
-            // As SGLang does.
-            Arm::Cold => usage.cached_tokens = None,
-            Arm::Hit => {
-                hits += 1;
-                if hits > 7 {
-                    usage.cached_tokens = Some(0);
-                    row.sample.stamps.first_token_ns = row.sample.stamps.first_token_ns.map(|ns| ns + 900_000_000);
-                }
-            }
-            Arm::Unseen => {}
-        }
-    }
-    let data = data(&[("before", jsonl(&verify(1.0))), ("after", jsonl(&rows))]);
-    let compared = Compared::of(&data);
-    assert_eq!(compared.mismatches, [Mismatch::LeftOut { log: "after".into(), arm: Arm::Hit, samples: 3 }]);
-    let hit = compared.changes.iter().find(|change| change.arm == Arm::Hit).unwrap();
-    assert_eq!((hit.evidence[0].times.len(), hit.evidence[1].times.len(), hit.evidence[1].proved), (10, 7, 7));
-    assert!(hit.ratio.interval.unwrap().contains(1.0), "{hit:?}");
-    let cold = compared.changes.iter().find(|change| change.arm == Arm::Cold).unwrap();
-    assert_eq!((cold.evidence[1].times.len(), cold.evidence[1].proved), (20, 20));
 }
 
 /// The conditions of a session of this command.

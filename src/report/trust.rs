@@ -165,18 +165,22 @@ fn drift(per_minute: Estimate) -> String {
 
 fn spent(trust: &Trust, conditions: Option<&Conditions>) -> String {
     let spent = trust.spent;
-    let budget = conditions.and_then(|said| said.rule.as_ref()?.budget.clone());
+    let budget = conditions.map(|said| said.rule.as_ref().and_then(|rule| rule.budget.as_deref()));
+    let budget = match budget {
+        None => String::new(),
+        Some(None) => "; no budget".into(),
+        Some(Some(budget)) => format!("; budget {budget}"),
+    };
     let tokens = match spent.prompt_tokens {
         0 => String::new(),
         tokens => format!("{} prompt tokens, ", units::count(tokens)),
     };
     format!(
-        "{tokens}{} requests, {}; {}",
+        "{tokens}{} requests, {}{budget}",
         units::count(spent.requests as u64),
         humantime::format_duration(Duration::from_secs(
             Duration::from_nanos(spent.time_ns).as_secs_f64().round() as u64
-        )),
-        budget.map_or("no budget".to_owned(), |budget| format!("budget {budget}"))
+        ))
     )
 }
 

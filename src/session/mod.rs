@@ -4,6 +4,7 @@
 //! request behind anyone's back. The one thing it may do is to leave out a parameter that the server refused: then the
 //! request goes out again on a new connection with its clock started anew, and the sample lists the change.
 
+mod attempt;
 mod interrupt;
 mod outcome;
 mod wire;
@@ -12,17 +13,17 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use attempt::Attempt;
 pub use interrupt::Interrupt;
 pub use outcome::Stop;
 
 use crate::clock::{Clock, Monotonic, Nanos, Stamp};
 use crate::endpoint::Endpoint;
-use crate::net::{Connection, Dialled, Event, Exchange, FlightId, Keep, News, Outgoing, Sent};
+use crate::net::{Connection, Event, Exchange, FlightId, Keep, News, Outgoing, Sent};
 use crate::plan::{Arm, Role};
-use crate::sample::{Outcome, Place, Sample, StampKind, Stamps};
+use crate::sample::{Outcome, Place, Sample, StampKind};
 use crate::wire::body::{self, Adapted, Prompt, Say};
 use crate::wire::http1::{Connection as Wish, Method};
-use crate::wire::refusal::{Refusal, classify};
 
 /// How often a wait looks up to see whether the user wants to stop. It delays no stamp: those are taken elsewhere.
 pub const LOOK_UP: Duration = Duration::from_millis(50);
@@ -102,15 +103,6 @@ pub struct Session<'a> {
     news: (Sender<News>, Receiver<News>),
 }
 
-/// What became of one attempt.
-struct Attempt {
-    dialled: Option<Dialled>,
-    sent: Option<Sent>,
-    exchange: Exchange,
-    outcome: Outcome,
-    body_bytes: u64,
-}
-
 impl<'a> Session<'a> {
     pub fn new(endpoint: &'a Endpoint, manner: Manner, interrupt: Interrupt) -> Session<'a> {
         Session::starting(endpoint, manner, interrupt, Monotonic.now())
@@ -133,6 +125,20 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Performs one request and returns what was measured; a failure is a sample too.
+    pub fn perform<S: Say>(&mut self, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
+        self.trials += 1;
+        let attempt = loop {
+            let attempt = self.attempt(ask, watch);
+            watch.ended();
+            let refusal = attempt.refusal();
+            if self.interrupt.is_set() || !refusal.is_some_and(|refusal| self.adapted.suit(&refusal)) {
+                break attempt;
+            }
+        };
+        self.sample(ask, attempt)
+    }
+
     /// The same at a moment and under a number that the caller gives, where several sessions share one count of trials. All
     /// is ready before that moment: the body is written and the connection open.
     pub fn perform_at<S: Say>(
@@ -145,20 +151,6 @@ impl<'a> Session<'a> {
         self.trials = trial.saturating_sub(1);
         self.due = due;
         self.perform(ask, watch)
-    }
-
-    /// Performs one request and returns what was measured; a failure is a sample too.
-    pub fn perform<S: Say>(&mut self, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
-        self.trials += 1;
-        let attempt = loop {
-            let attempt = self.attempt(ask, watch);
-            watch.ended();
-            let refusal = refusal_of(&attempt.exchange);
-            if self.interrupt.is_set() || !refusal.is_some_and(|refusal| self.adapted.suit(&refusal)) {
-                break attempt;
-            }
-        };
-        self.sample(ask, attempt)
     }
 
     /// What was left out of its requests to suit the server so far.
@@ -215,6 +207,9 @@ impl<'a> Session<'a> {
         let Some(mut connection) = self.still_open().or_else(|| self.dial(&mut attempt)) else { return attempt };
         if let Some(due) = self.due.take() {
             Monotonic.sleep_until(due);
+            if self.interrupt.is_set() {
+                return attempt;
+            }
             if !connection.is_alive() {
                 // Its server closed it while we waited; that it has to be dialled anew is this request's own time.
                 drop(connection);
@@ -352,28 +347,9 @@ impl<'a> Session<'a> {
     }
 
     fn sample<S>(&self, ask: &Ask<S>, attempt: Attempt) -> Sample {
-        let Attempt { dialled, sent, exchange, outcome, body_bytes } = attempt;
+        let stamps = attempt.stamps(self.started);
+        let Attempt { exchange, outcome, body_bytes, .. } = attempt;
         let arrivals = &exchange.arrivals;
-        let since = |stamp: Stamp| stamp.since(self.started);
-        let at = |stamp: Option<Stamp>| stamp.and_then(since);
-        let stamps = Stamps {
-            start_ns: None,
-            due_ns: None,
-            client_cpu_ns: None,
-            dial_ns: at(dialled.map(|dialled| dialled.began)),
-            connect_ns: at(dialled.map(|dialled| dialled.connected)),
-            tls_ns: at(dialled.and_then(|dialled| dialled.secured)),
-            sent_ns: at(sent.as_ref().map(|sent| sent.at)),
-            sent_end_ns: at(sent.as_ref().and_then(|sent| sent.end.as_ref().ok().copied())),
-            first_byte_ns: at(arrivals.first_byte),
-            first_event_ns: at(arrivals.first_event),
-            role_ns: at(arrivals.role),
-            first_token_ns: at(arrivals.first_token),
-            first_content_ns: at(arrivals.first_content),
-            last_token_ns: at(arrivals.last_token),
-            end_ns: at(arrivals.end),
-            chunk_ns: arrivals.chunks.iter().copied().filter_map(since).collect(),
-        };
         let adapted = self.changes.iter().cloned().chain(self.adapted.names()).collect();
         Sample {
             trial: self.trials,
@@ -398,10 +374,4 @@ impl<'a> Session<'a> {
             adapted,
         }
     }
-}
-
-/// What the server refused, if it did.
-fn refusal_of(exchange: &Exchange) -> Option<Refusal> {
-    let status = exchange.head.as_ref()?.status;
-    (status >= 400).then(|| classify(status, &exchange.body).refusal)
 }

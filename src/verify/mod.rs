@@ -24,6 +24,7 @@
 //! The machine keeps every sample and decides on those alone, with [`Pairs`] and [`Rule`]; the verdict of the log does
 //! the same and therefore finds the same.
 
+mod design;
 pub mod lengths;
 mod opening;
 mod texts;
@@ -35,12 +36,12 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::clock::Nanos;
-use crate::pairs::{self, CONTROL_PAIRS, Pairs, STORE_PAUSE_NS};
+use crate::pairs::{self, Pairs, STORE_PAUSE_NS};
 use crate::plan::{Arm, ColdBy, Role};
 use crate::rng;
 use crate::sample::{Place, Sample};
-use crate::stats::looks::Rule;
 use crate::stats::{Estimate, hodges_lehmann, sign};
+pub use design::{Design, Tier};
 use opening::{Opening, Room};
 pub use texts::Texts;
 
@@ -51,50 +52,6 @@ const FAILURES_IN_ALL: usize = 20;
 const SHARE_REPEATS: usize = 10;
 /// Pairs that show what storing costs.
 const STORE_PAIRS: usize = 20;
-
-/// What is to be found out, and how well.
-#[derive(Debug, Clone)]
-pub struct Design {
-    pub rule: Rule,
-    /// Percentages of a document that is shared with one sent before: the points of the partial-hit curve.
-    pub shares: Vec<u8>,
-    /// The hit arm asks a new question about the document, as a conversation does.
-    pub asks_anew: bool,
-    /// By what cold is made cold; `None` for new text each time.
-    pub cold_by: Option<ColdBy>,
-    /// The tier that is to answer a replay; `None` for whichever does.
-    pub tier: Option<Tier>,
-    /// Whether cold is compared with cold that leaves the cache alone.
-    pub cache_off: bool,
-    /// Tokens in a block of the server's cache, where known: no prompt ends on its boundary.
-    pub block_size: Option<u64>,
-    /// Decides the order, and nothing else.
-    pub seed: u64,
-}
-
-/// A tier below the first, and what it takes to be answered by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tier {
-    /// From 2.
-    pub number: u8,
-    /// Fillers between a document and its replay.
-    pub fillers: usize,
-}
-
-impl Design {
-    /// The fillers it takes beside its usual requests.
-    pub fn usual_fillers(&self) -> usize {
-        // One replay of the opening, and one a pair.
-        self.tier.map_or(0, |tier| tier.fillers * (1 + self.rule.looks.last()))
-    }
-
-    /// The requests it takes to its last look, where the cache has room for the chain and nothing is repeated.
-    pub fn usual_requests(&self) -> usize {
-        let stores = if self.cache_off { STORE_PAIRS } else { 0 };
-        let pairs = self.rule.looks.last() + CONTROL_PAIRS + self.shares.len() * SHARE_REPEATS + stores;
-        opening::USUAL_REQUESTS + 2 * pairs
-    }
-}
 
 /// What the machine wants next.
 #[derive(Debug, Clone, PartialEq)]

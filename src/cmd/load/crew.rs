@@ -75,7 +75,7 @@ impl<'a> Crew<'a> {
             max_tokens: turn.max_tokens.map_or(self.max_tokens, |most| most.min(self.max_tokens)),
         };
         let mut session = self.session();
-        let mut told = Told { board: &self.board, arm: turn.arm, due, late: 0 };
+        let mut told = Told { board: &self.board, arm: turn.arm, due, late: 0, is_under_way: false };
         let watch: &mut dyn Watch = if role == Role::Measure { &mut told } else { &mut Unwatched };
         let mut sample = session.perform_at(due, trial, &ask, watch);
         *lock(&self.adapted) = session.adapted();
@@ -179,17 +179,25 @@ struct Told<'a> {
     due: Option<Stamp>,
     /// How long after its scheduled moment it was handed over.
     late: Nanos,
+    is_under_way: bool,
 }
 
 impl Watch for Told<'_> {
     fn sent(&mut self) {
         let now = Monotonic.now();
+        self.is_under_way = true;
         self.late = self.due.and_then(|due| now.since(due)).unwrap_or(0);
         lock(self.board).note_sent(now);
     }
 
     fn first_token(&mut self, ttft: Nanos) {
         lock(self.board).note_first_token(Monotonic.now(), self.arm, ttft + self.late);
+    }
+
+    fn ended(&mut self) {
+        if std::mem::take(&mut self.is_under_way) {
+            lock(self.board).note_back();
+        }
     }
 }
 

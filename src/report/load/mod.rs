@@ -103,7 +103,7 @@ impl Load<'_> {
         });
         let rate = match (timed, self.tally.sent_rate()) {
             (Timed::TtftFromDue, Some(rate)) => format!("At {rate:.2} requests a second, "),
-            _ => format!("With {:.1} requests under way, ", self.tally.in_flight().unwrap_or(1.0)),
+            _ => self.tally.in_flight().map_or(String::new(), |n| format!("With {n:.1} requests under way, ")),
         };
         let first = format!(
             "{rate}{} has a median of {}{}{}.",
@@ -135,7 +135,14 @@ impl Load<'_> {
         let tally = self.tally;
         let share = |n: u64| units::share(n as f64 / tally.measured.max(1) as f64);
         let (meant, did) = (share(tally.meant_hits), share(tally.kind(Found::Hit).answered));
-        let mut said = vec![format!("{meant} of the requests were meant to hit, {did} did.")];
+        // What is not known to have hit is no miss.
+        let unknown = tally.kind(Found::Unknown).answered;
+        let did = match unknown {
+            0 => format!("{did} did"),
+            all if all == tally.answered() => "and nothing shows how many did".to_owned(),
+            some => format!("{did} did, and of {} it is not known", share(some)),
+        };
+        let mut said = vec![format!("{meant} of the requests were meant to hit, {did}.")];
         said.extend(tally.reuse.sentence());
         said.extend(conduct::remarks(tally, self.asked));
         if tally.lags().is_empty() && tally.measured > 0 {

@@ -174,14 +174,13 @@ impl Tally {
         }
         self.reuse.take(entry);
         if sample.ttft_ns().is_none() {
-            self.fail(sample.outcome.name());
+            self.fail(sample.outcome.name(), 1);
             return;
         }
         let found = entry.evidence.as_ref().map_or(Found::Unknown, |evidence| evidence.found);
         let at = FOUND.iter().position(|kind| *kind == found).unwrap_or(FOUND.len() - 1);
         self.kinds[at].take(sample);
         self.in_flight_ns += Timed::E2eLatency.of(sample).unwrap_or(0.0);
-        let add = |sum: &mut Option<u64>, more: Option<u64>| *sum = more.map_or(*sum, |n| Some(sum.unwrap_or(0) + n));
         add(&mut self.completion_tokens, sample.usage.and_then(|usage| usage.completion_tokens));
         add(&mut self.prompt_tokens, sample.prompt_tokens());
         add(&mut self.cached_tokens, sample.cached_tokens());
@@ -237,13 +236,12 @@ impl Tally {
             mine.merge(more);
         }
         for (name, n) in other.failures {
-            (0..n).for_each(|_| self.fail(name));
+            self.fail(name, n);
         }
         self.measured += other.measured;
         self.meant_hits += other.meant_hits;
         self.lags.extend(other.lags);
         self.sessions.extend(other.sessions.into_iter().map(|of| Span { session: of.session + sessions, ..of }));
-        let add = |sum: &mut Option<u64>, more: Option<u64>| *sum = more.map_or(*sum, |n| Some(sum.unwrap_or(0) + n));
         add(&mut self.completion_tokens, other.completion_tokens);
         add(&mut self.prompt_tokens, other.prompt_tokens);
         add(&mut self.cached_tokens, other.cached_tokens);
@@ -310,10 +308,10 @@ impl Tally {
         self.sessions.last_mut().expect("one was just pushed")
     }
 
-    fn fail(&mut self, name: &'static str) {
+    fn fail(&mut self, name: &'static str, requests: u64) {
         match self.failures.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, n)) => *n += 1,
-            None => self.failures.push((name, 1)),
+            Some((_, n)) => *n += requests,
+            None => self.failures.push((name, requests)),
         }
     }
 }
@@ -373,6 +371,11 @@ impl Server {
         // A queue that is not told stays in the rest.
         self.rest.extend(prefill.and_then(|prefill| Some(sample.ttft_ns()? as f64 - prefill - queue.unwrap_or(0.0))));
     }
+}
+
+/// Adds what is known; a sum of nothing known stays unknown.
+fn add(sum: &mut Option<u64>, more: Option<u64>) {
+    *sum = more.map_or(*sum, |n| Some(sum.unwrap_or(0) + n));
 }
 
 /// Events a second, over sessions that came one after the other.
