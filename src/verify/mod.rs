@@ -21,7 +21,7 @@
 //! Where a salt or the server's reset is to make cold what is no new text, the opening asks for proof: the canary, which was
 //! seen in the cache, must be gone. Without that proof nothing is measured.
 //!
-//! The machine keeps every sample and decides on those alone, with [`Pairs`] and [`Rule`]; the verdict of the log does
+//! The machine keeps every sample and decides on those alone, with [`Pairs`] and the design's [rule](Design::rule); the verdict of the log does
 //! the same and therefore finds the same.
 
 mod design;
