@@ -139,19 +139,38 @@ pub struct ReceiveClock {
 pub struct BothClocks {
     /// The monotonic clock: the stamp of the read itself.
     pub at: Stamp,
-    /// The wall clock, nanoseconds since 1970.
+    /// The wall clock at that moment, nanoseconds since 1970.
     pub wall_ns: u64,
 }
 
-impl BothClocks {
-    /// Reads both clocks, one right after the other.
-    pub fn read() -> BothClocks {
-        let at = Monotonic.now();
-        BothClocks { at, wall_ns: nanos_of(ClockId::Realtime) }
-    }
-}
+/// The two clocks count as read together when no more than this lies between two readings of the monotonic clock around
+/// that of the wall clock: some ten times what the three cost.
+const TOGETHER: Nanos = 2_000;
+
+/// So many pairs are read at most. On a machine so busy that the thread had to wait in each of them the last one counts,
+/// and may look like a step.
+const READINGS: usize = 4;
 
 impl BothClocks {
+    /// Reads both clocks as of one moment. A thread that is made to wait between the two would see its wait as a step of
+    /// the wall clock, so that such a pair is read again; `at` is the first reading all the same.
+    pub fn read() -> BothClocks {
+        BothClocks::read_by(|| Monotonic.now(), || nanos_of(ClockId::Realtime))
+    }
+
+    fn read_by(mut monotonic: impl FnMut() -> Stamp, mut wall: impl FnMut() -> Nanos) -> BothClocks {
+        let at = monotonic();
+        let (mut before, mut left) = (at, READINGS);
+        loop {
+            let (wall_ns, after) = (wall(), monotonic());
+            left -= 1;
+            if left == 0 || after.0.saturating_sub(before.0) <= TOGETHER {
+                return BothClocks { at, wall_ns: wall_ns.saturating_sub(before.0 - at.0) };
+            }
+            before = after;
+        }
+    }
+
     /// The wall clock less the monotonic one.
     fn offset(self) -> i128 {
         i128::from(self.wall_ns) - i128::from(self.at.0)
@@ -207,6 +226,20 @@ mod tests {
     fn a_kernel_stamp_keeps_its_age_on_the_monotonic_clock() {
         let mut clock = ReceiveClock::starting(both(0, WALL - 5_000));
         assert_eq!(clock.convert(both(5_000, WALL), WALL - 1_200), Some(Stamp(3_800)));
+    }
+
+    #[test]
+    fn a_wait_between_the_two_clocks_is_no_step_of_either() {
+        // The thread is away for a millisecond after its first reading of the monotonic clock, and not again.
+        let now = std::cell::Cell::new(0);
+        let mut waits = vec![1_000_000];
+        let both = BothClocks::read_by(
+            || Stamp(now.replace(now.get() + 30 + waits.pop().unwrap_or(0))),
+            || WALL + now.replace(now.get() + 30),
+        );
+        assert_eq!(both.at, Stamp(0));
+        // The wall clock was read 30 ns after the monotonic one.
+        assert_eq!(both.wall_ns, WALL + 30);
     }
 
     #[test]

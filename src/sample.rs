@@ -180,7 +180,7 @@ pub struct Stamps {
     pub first_content_ns: Option<Nanos>,
     pub last_token_ns: Option<Nanos>,
     pub end_ns: Option<Nanos>,
-    /// Processor time that the client had used by then, from when its process began (`load` only).
+    /// Processor time that the client had used by then, from when the first measured request was handed over (`load` only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_cpu_ns: Option<Nanos>,
     /// Every event that carried generated text, where kept.

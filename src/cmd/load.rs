@@ -35,7 +35,7 @@ use crate::record::SloNote;
 use crate::report::load::{self, Tally};
 use crate::report::units;
 use crate::sample::Outcome;
-use crew::{Crew, Done, lock};
+use crew::{Crew, Done, When, lock};
 use design::Design;
 use gate::Gate;
 
@@ -82,6 +82,7 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         started: Monotonic.now(),
         is_enough: AtomicBool::new(false),
         origin: OnceLock::new(),
+        cpu_before: OnceLock::new(),
         primes: primed,
         idle: Mutex::default(),
         adapted: Mutex::default(),
@@ -103,7 +104,7 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     book.journal.begin()?;
     for (trial, prime) in &primes {
         if !crew.is_over() {
-            book.take(crew.perform(*trial, Role::Prime, prime, None))?;
+            book.take(crew.perform(*trial, Role::Prime, prime, When::Now))?;
         }
     }
     let start = gate.pass(&crew, voice)?;
@@ -137,10 +138,11 @@ impl Book<'_> {
                     Some(scope.spawn(move || crew.open_loop(scope, schedule, start, &done)))
                 }
                 Some(streams) => {
-                    let begin = crew.begin(Some(start.unwrap_or_else(|| Monotonic.now())));
-                    for _ in 0..schedule.shard.part_of(streams) {
+                    let streams = schedule.shard.part_of(streams);
+                    let begin = crew.begin(start, streams);
+                    for _ in 0..streams {
                         let (done, shared) = (done.clone(), &shared);
-                        scope.spawn(move || crew.closed_loop(shared, begin, gap, &done));
+                        scope.spawn(move || crew.closed_loop(shared, streams, begin, gap, &done));
                     }
                     None
                 }

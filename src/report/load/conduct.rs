@@ -88,7 +88,7 @@ mod tests {
                 (stamps.start_ns, stamps.due_ns) = (Some(began_ms * MS), Some(due));
                 (stamps.dial_ns, stamps.connect_ns, stamps.sent_ns) = (None, None, Some(due + MS));
                 (stamps.first_token_ns, stamps.last_token_ns) = (Some(due + 101 * MS), Some(due + 101 * MS));
-                (stamps.end_ns, stamps.client_cpu_ns) = (Some(due + 102 * MS), Some(due + 9_000 * MS));
+                (stamps.end_ns, stamps.client_cpu_ns) = (Some(due + 102 * MS), Some((nth * 200 + 101) * MS));
                 row.sample.place.reusable_tokens = Some(500);
                 row
             })

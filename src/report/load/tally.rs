@@ -110,7 +110,7 @@ struct Span {
     last_sent: Nanos,
     last_end: Nanos,
     /// The first end of a request and the last, each with the processor time that the client had used by then.
-    cpu: Option<[(Nanos, Nanos); 2]>,
+    cpu: Option<(Nanos, Nanos)>,
     spans: Option<Spans>,
 }
 
@@ -224,9 +224,9 @@ impl Tally {
     /// Processors that each session had in use, with its number.
     pub(super) fn busy(&self) -> impl Iterator<Item = (usize, f64)> {
         self.sessions.iter().filter_map(|of| {
-            let [first, last] = of.cpu?;
-            let elapsed = last.0.checked_sub(first.0).filter(|elapsed| *elapsed > 0)?;
-            Some((of.session, last.1.saturating_sub(first.1) as f64 / elapsed as f64))
+            let (end, used) = of.cpu?;
+            let elapsed = end.checked_sub(of.first_sent).filter(|elapsed| *elapsed > 0)?;
+            Some((of.session, used as f64 / elapsed as f64))
         })
     }
 
@@ -329,10 +329,7 @@ impl Span {
             (self.first_sent, self.last_sent) = (self.first_sent.min(sent), self.last_sent.max(sent));
         }
         self.last_end = self.last_end.max(stamps.end_ns.map_or(0, since));
-        if let Some(moment) = stamps.end_ns.zip(stamps.client_cpu_ns) {
-            let [first, last] = self.cpu.unwrap_or([moment, moment]);
-            self.cpu = Some([first.min(moment), last.max(moment)]);
-        }
+        self.cpu = self.cpu.max(stamps.end_ns.map(since).zip(stamps.client_cpu_ns));
         self.spans = spans.or(self.spans);
     }
 
