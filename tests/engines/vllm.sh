@@ -7,7 +7,7 @@ set -euo pipefail
 . "$here/vllm_common.sh"
 install_vllm
 
-echo "== 131,072 tokens of KV cache in blocks of 128"
+echo "== 65,536 tokens of KV cache in blocks of 128"
 serve vllm-large
 classic_checks 0
 check "a hit has every whole block before the last token cached" \

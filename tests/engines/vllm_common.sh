@@ -29,9 +29,10 @@ serve() {
     shift
     port=$(free_port)
     base=http://127.0.0.1:$port
+    # A processor without instructions for bfloat16 prefills six times as many tokens a second in float32.
     # Development mode has /reset_prefix_cache. PYTHONHASHSEED makes block hashes equal in all processes (LMCache).
     start "$name" env VLLM_SERVER_DEV_MODE=1 VLLM_CPU_KVCACHE_SPACE=1 PYTHONHASHSEED=0 "$venv/bin/vllm" serve "$model" \
-        --served-model-name dummy-29m --load-format dummy --dtype bfloat16 --max-model-len 4096 \
+        --served-model-name dummy-29m --load-format dummy --dtype float32 --max-model-len 4096 \
         --host 127.0.0.1 --port "$port" --enable-prefix-caching --enable-prompt-tokens-details "$@"
     wait_for "$base/health" 900
 }
