@@ -47,7 +47,8 @@ impl Voice {
 
     /// Something that makes a number doubtful.
     pub fn warn(&self, text: &str) {
-        say(AnsiColor::Yellow.on_default(), "warning: ", text);
+        // Bold, since a light background leaves little of a thin yellow.
+        say(AnsiColor::Yellow.on_default().bold(), "warning: ", text);
     }
 
     /// That everything is there, with a green check mark.
@@ -65,7 +66,7 @@ impl Voice {
 
 /// Why the command could not run.
 pub fn error(text: &str) {
-    say(AnsiColor::Red.on_default(), "error: ", text);
+    say(AnsiColor::Red.on_default().bold(), "error: ", text);
 }
 
 fn say(style: Style, label: &str, text: &str) {

@@ -4,7 +4,7 @@
 //! into one cell the earlier series shows. Bands are left out: a cell is too coarse for them.
 
 use super::scale::Scale;
-use super::text::printable;
+use super::text::{columns, cut, printable};
 use super::{Across, Bar, Figure, Law, Series, Shape};
 
 const ROWS: usize = 12;
@@ -34,7 +34,7 @@ impl Figure {
             .iter()
             .filter_map(|tick| Some((ROWS - 1 - cell(y.place(*tick)?, ROWS)?, y.label(*tick))))
             .collect();
-        let margin = labels.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+        let margin = labels.iter().map(|(_, label)| columns(label)).max().unwrap_or(0);
         let mut canvas = Canvas::new(width - margin - 2);
         for series in &self.series {
             canvas.marks(series, x, y);
@@ -48,7 +48,11 @@ impl Figure {
         for (row, cells) in canvas.cells.iter().enumerate() {
             let label = labels.iter().find(|(at, _)| *at == row).map(|(_, label)| label.as_str());
             let axis = if label.is_some() { '┤' } else { '│' };
-            lines.push(format!("{:>margin$} {axis}{}", label.unwrap_or(""), cells.iter().collect::<String>()));
+            lines.push(format!(
+                "{} {axis}{}",
+                to_the_right(label.unwrap_or(""), margin),
+                cells.iter().collect::<String>()
+            ));
         }
         lines.extend(foot(x, margin, canvas.columns));
         lines.push(format!("{:margin$}  {}", "", printable(&self.x.label)));
@@ -65,19 +69,19 @@ impl Figure {
         };
         let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
         let names: Vec<String> = y.ticks().iter().map(|tick| y.label(*tick)).collect();
-        let margin = longest(&mut names.iter().map(|name| name.chars().count()));
-        let tail = longest(&mut bars().map(|bar| bar.label.chars().count()));
-        let columns = width.saturating_sub(margin + tail + 3).max(10);
+        let margin = longest(&mut names.iter().map(|name| columns(name)));
+        let tail = longest(&mut bars().map(|bar| columns(&bar.label)));
+        let plot = width.saturating_sub(margin + tail + 3).max(10);
         let row = |(row, name): (usize, &String)| {
-            let mut line = format!("{name:>margin$} │");
+            let mut line = format!("{} │", to_the_right(name, margin));
             let begin = line.chars().count();
             for bar in bars().filter(|bar| bar.row == row) {
-                draw_bar(&mut line, begin, x, bar, columns);
+                draw_bar(&mut line, begin, x, bar, plot);
             }
             line
         };
         let mut lines: Vec<String> = names.iter().enumerate().map(row).collect();
-        lines.extend(foot(x, margin, columns));
+        lines.extend(foot(x, margin, plot));
         lines
     }
 
@@ -86,7 +90,7 @@ impl Figure {
         for series in &self.series {
             let entry = format!("{} {}", sign(series), printable(&series.name));
             match lines.last_mut() {
-                Some(line) if line.chars().count() + 3 + entry.chars().count() <= width => {
+                Some(line) if columns(line) + 3 + columns(&entry) <= width => {
                     line.push_str("   ");
                     line.push_str(&entry);
                 }
@@ -144,12 +148,9 @@ fn cell(share: f64, count: usize) -> Option<usize> {
     (0.0..=1.0).contains(&share).then(|| ((share * count as f64) as usize).min(count - 1))
 }
 
-/// The first `width` characters, the last of them an ellipsis if there were more.
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_string();
-    }
-    line.chars().take(width - 1).chain(['…']).collect()
+/// `text` with spaces before it.
+fn to_the_right(text: &str, width: usize) -> String {
+    " ".repeat(width.saturating_sub(columns(text))) + text
 }
 
 /// Reads a line off at an abscissa.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::svg::{MARGIN, WIDTH};
-use super::text::{Px, Text, escape, width_of};
+use super::text::{Px, Text, elided, escape, width_of};
 use super::theme::LIGHT;
 use super::{Series, Shape};
 
@@ -12,10 +12,12 @@ const LINE: f64 = 22.0;
 /// From the start of an entry to its name, which stands behind its sign.
 const SIGN: f64 = 20.0;
 /// Between two entries.
-const GAP: f64 = 22.0;
+const GAP: f64 = 16.0;
 
 /// The entries with their places. A picture of one series has none: its title names it.
 pub(super) struct Key {
+    /// Where its first line begins.
+    top: f64,
     entries: Vec<Entry>,
     lines: usize,
 }
@@ -24,37 +26,40 @@ struct Entry {
     x: f64,
     line: usize,
     name: String,
+    /// As much of the name as there is room for.
+    shown: String,
     sign: String,
 }
 
 impl Key {
-    pub(super) fn of(series: &[Series]) -> Key {
+    pub(super) fn of(series: &[Series], top: f64) -> Key {
         if series.len() < 2 {
-            return Key { entries: Vec::new(), lines: 0 };
+            return Key { top, entries: Vec::new(), lines: 0 };
         }
         let (mut x, mut line) = (MARGIN, 0);
         let mut entries = Vec::new();
         for series in series {
-            let width = SIGN + width_of(&series.name, SIZE);
+            let shown = elided(&series.name, SIZE, WIDTH - 2.0 * MARGIN - SIGN);
+            let width = SIGN + width_of(&shown, SIZE);
             if x > MARGIN && x + width > WIDTH - MARGIN {
                 (x, line) = (MARGIN, line + 1);
             }
-            entries.push(Entry { x, line, name: series.name.clone(), sign: series.sign() });
+            entries.push(Entry { x, line, name: series.name.clone(), shown, sign: series.sign() });
             x += width + GAP;
         }
-        Key { entries, lines: line + 1 }
+        Key { top, entries, lines: line + 1 }
     }
 
     pub(super) fn height(&self) -> f64 {
-        self.lines as f64 * LINE + if self.lines == 0 { 24.0 } else { 28.0 }
+        self.lines as f64 * LINE
     }
 
     /// Each entry is a `<g data-key>` with a rectangle to hit, so that a page can make it a switch.
     pub(super) fn svg(&self) -> String {
         let mut svg = String::from("<g class=\"key\">\n");
-        for Entry { x, line, name, sign } in &self.entries {
-            let y = 72.0 + LINE * *line as f64;
-            let width = SIGN + width_of(name, SIZE);
+        for Entry { x, line, name, shown, sign } in &self.entries {
+            let y = self.top + LINE * (*line as f64 + 0.5);
+            let width = SIGN + width_of(shown, SIZE);
             let _ = writeln!(
                 svg,
                 r#"<g data-key="{}"><rect x="{}" y="{}" width="{}" height="{LINE}" fill="none" pointer-events="all" rx="4"/><g transform="translate({} {})">{sign}</g>{}</g>"#,
@@ -64,7 +69,7 @@ impl Key {
                 Px(width + 8.0),
                 Px(x + 7.0),
                 Px(y),
-                Text::new(x + SIGN, y + 4.5, name).size(SIZE)
+                Text::new(x + SIGN, y + 4.5, shown).size(SIZE)
             );
         }
         svg.push_str("</g>\n");

@@ -18,7 +18,7 @@ mod text;
 mod theme;
 
 pub use png::{PngError, png};
-pub use text::{escape, printable};
+pub use text::{columns, cut, escape, lines, printable};
 pub use theme::{DARK, LIGHT, Palette};
 
 /// One picture.
@@ -150,12 +150,12 @@ impl Figure {
 
     fn x_scale(&self) -> scale::Scale {
         let rules = self.rules.iter().filter(|rule| rule.across == Across::X).map(|rule| rule.at);
-        scale::Scale::fit(&self.x, self.points().map(|(x, _)| x).chain(rules))
+        scale::Scale::fit(&self.x, scale::Way::Across, self.points().map(|(x, _)| x).chain(rules))
     }
 
     fn y_scale(&self) -> scale::Scale {
         let rules = self.rules.iter().filter(|rule| rule.across == Across::Y).map(|rule| rule.at);
-        scale::Scale::fit(&self.y, self.points().map(|(_, y)| y).chain(rules))
+        scale::Scale::fit(&self.y, scale::Way::Up, self.points().map(|(_, y)| y).chain(rules))
     }
 }
 

@@ -182,10 +182,10 @@ const PALE: &str = r#" fill-opacity="0.45""#;
 /// Many dots are small dots.
 fn radius_for(dots: usize) -> f64 {
     match dots {
-        0..=60 => 4.5,
-        61..=300 => 3.5,
-        301..=2_000 => 2.5,
-        _ => 1.8,
+        0..=60 => 4.0,
+        61..=300 => 3.0,
+        301..=2_000 => 2.2,
+        _ => 1.6,
     }
 }
 

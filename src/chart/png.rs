@@ -11,7 +11,7 @@ use resvg::usvg::{self, FontResolver, Options, Tree};
 use thiserror::Error;
 
 /// Pixels of the PNG for each pixel of the SVG: sharp on a slide and on a dense screen.
-const SCALE: f32 = 2.0;
+const SCALE: f32 = 3.0;
 
 /// Why there is no picture.
 #[derive(Debug, Error)]
@@ -28,7 +28,7 @@ pub enum PngError {
     Encode(String),
 }
 
-/// Draws `svg` at twice its size.
+/// Draws `svg` at three times its size.
 ///
 /// # Errors
 /// [`PngError::NoFont`] when a character is in no font of this system; the others only for an SVG that did not come
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_a_png_of_twice_the_size() {
+    fn a_picture_is_a_png_of_three_times_the_size() {
         let png = png(&word("50 µs")).expect("latin needs no system font");
         assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-        assert_eq!(png[16..24], [0, 0, 0, 160, 0, 0, 0, 40]);
+        assert_eq!(png[16..24], [0, 0, 0, 240, 0, 0, 0, 60]);
     }
 
     #[test]

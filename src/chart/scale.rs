@@ -1,21 +1,50 @@
 //! Where a value stands on an axis, and which values get a tick.
 //!
 //! Bounds follow the data with a margin of 4 % on either side; ticks are the round values 1, 2 and 5 times a power of
-//! ten inside them. A logarithmic axis over more than three decades ticks powers of ten only, one too narrow for three
-//! such ticks falls back to even steps. Lengths of time and counts of tokens are decimal on either axis, so round
-//! numbers of nanoseconds are round in every unit.
+//! ten inside them, or fewer where their labels would touch. A logarithmic axis over more than three decades ticks powers
+//! of ten only, one too narrow for three such ticks falls back to even steps. Lengths of time and counts of tokens are
+//! decimal on either axis, so round numbers of nanoseconds are round in every unit.
 
 use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use super::text::printable;
+use super::svg::TICK_SIZE;
+use super::text::{elided, printable, width_of};
 use super::{Axis, Law, Tick};
 
 /// The margin beside the data, as a share of its span.
 const MARGIN: f64 = 0.04;
-/// About how many ticks an even axis gets.
-const TICKS: f64 = 6.0;
+/// About how many ticks an even axis gets at most.
+const TICKS: u32 = 6;
+
+/// No label beside a picture is wider than this, in pixels.
+const MOST: f64 = 170.0;
+
+/// Which way an axis runs, and so what a label takes of it: its width across, its height upwards.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    Across,
+    Up,
+}
+
+impl Way {
+    /// About how long the axis is, in pixels.
+    fn length(self) -> f64 {
+        match self {
+            Way::Across => 370.0,
+            Way::Up => 236.0,
+        }
+    }
+
+    /// What the label takes of it, in pixels, with air beside it.
+    fn taken(self, label: &str) -> f64 {
+        match self {
+            Way::Across => width_of(label, TICK_SIZE) + 10.0,
+            Way::Up => TICK_SIZE + 6.0,
+        }
+    }
+}
 
 /// An axis fitted to its data.
 #[derive(Debug, Clone)]
@@ -29,20 +58,22 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Fits `axis` to `values`; what has no place on it (not finite, or not above zero on a logarithmic axis) is left
+    /// Fits `axis`, which runs so, to `values`; what has no place on it (not finite, or not above zero on a logarithmic axis) is left
     /// out.
-    pub(super) fn fit(axis: &Axis, values: impl Iterator<Item = f64>) -> Scale {
+    pub(super) fn fit(axis: &Axis, way: Way, values: impl Iterator<Item = f64>) -> Scale {
         let values = values.chain(axis.include.iter().copied()).filter(|value| has_place(&axis.law, *value));
         let span = values.fold(None, |span: Option<(f64, f64)>, value| {
             Some(span.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
         });
         let (low, high) = bounds(&axis.law, span);
+        let (law, tick) = (axis.law.clone(), axis.tick);
+        let bare = Scale { low, high, law, tick, ticks: Vec::new(), between: Vec::new() };
         let (ticks, between) = match &axis.law {
-            Law::Linear => (even_ticks(low, high), Vec::new()),
-            Law::Log => log_ticks(low, high),
+            Law::Linear => (bare.even_ticks(way), Vec::new()),
+            Law::Log => bare.log_ticks(way),
             Law::Rows(names) => ((0..names.len()).map(|row| row as f64).collect(), Vec::new()),
         };
-        Scale { low, high, law: axis.law.clone(), tick: axis.tick, ticks, between }
+        Scale { ticks, between, ..bare }
     }
 
     /// The place of `value` between the axis's ends, 0 to 1; `None` where it has none.
@@ -73,11 +104,77 @@ impl Scale {
 
     /// What stands beside the tick at `value`.
     pub(super) fn label(&self, value: f64) -> String {
+        self.label_among(&self.ticks, value)
+    }
+
+    fn label_among(&self, ticks: &[f64], value: f64) -> String {
         printable(&match &self.law {
-            Law::Linear => (self.tick)(value, self.ticks.iter().copied().map(f64::abs).fold(0.0, f64::max)),
+            Law::Linear => (self.tick)(value, ticks.iter().copied().map(f64::abs).fold(0.0, f64::max)),
             Law::Log => (self.tick)(value, value),
             Law::Rows(names) => names.get(value as usize).cloned().unwrap_or_default(),
         })
+    }
+
+    /// Whether the labels of two of `ticks` would touch.
+    fn touch(&self, way: Way, ticks: &[f64], (one, other): (f64, f64)) -> bool {
+        let place = |tick| self.place(tick).unwrap_or(0.0) * way.length();
+        let taken = |tick| way.taken(&self.label_among(ticks, tick));
+        (place(one) - place(other)).abs() < f64::midpoint(taken(one), taken(other))
+    }
+
+    /// The first of `choices` whose labels do not touch, else the last; none of fewer than two ticks.
+    fn first_that_fits(&self, way: Way, choices: impl Iterator<Item = Vec<f64>>) -> Vec<f64> {
+        let mut last = Vec::new();
+        for ticks in choices.filter(|ticks| ticks.len() >= 2) {
+            last = ticks;
+            if !last.windows(2).any(|pair| self.touch(way, &last, (pair[0], pair[1]))) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Round values at even distances.
+    fn even_ticks(&self, way: Way) -> Vec<f64> {
+        self.first_that_fits(way, (2..=TICKS).rev().map(|about| even(self.low, self.high, about)))
+    }
+
+    /// Ticks with labels, and the lines between them without.
+    fn log_ticks(&self, way: Way) -> (Vec<f64>, Vec<f64>) {
+        let decades = (self.high / self.low).log10();
+        let round = |digits: &[f64]| round(self.low, self.high, digits);
+        let every = || round(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        if decades > 3.0 {
+            let tens = round(&[1.0]);
+            let choices = (1..=3).map(|step| tens.iter().copied().step_by(step).collect());
+            return (self.first_that_fits(way, choices), if decades > 5.0 { Vec::new() } else { every() });
+        }
+        let ticks = round(&[1.0, 2.0, 5.0]);
+        if ticks.len() >= 3 {
+            let fewer = [round(&[1.0, 3.0]), round(&[1.0]), self.apart(way, ticks.clone())];
+            return (self.first_that_fits(way, [ticks].into_iter().chain(fewer)), every());
+        }
+        let ticks = every();
+        match (3..=8).contains(&ticks.len()) {
+            true => (self.apart(way, ticks.clone()), ticks),
+            false => (self.even_ticks(way), Vec::new()),
+        }
+    }
+
+    /// Of ticks whose labels would touch, the rounder one.
+    fn apart(&self, way: Way, ticks: Vec<f64>) -> Vec<f64> {
+        let digit = |tick: f64| (tick / 10f64.powi((tick.log10() + 1e-9).floor() as i32)).round() as u32;
+        let rank = |tick: f64| [1, 5, 2, 3, 7].iter().position(|round| *round == digit(tick)).unwrap_or(5);
+        let mut by_rank = ticks;
+        by_rank.sort_by_key(|tick| rank(*tick));
+        let mut kept: Vec<f64> = Vec::new();
+        for tick in by_rank {
+            if kept.iter().all(|other| !self.touch(way, &kept, (tick, *other))) {
+                kept.push(tick);
+            }
+        }
+        kept.sort_by(f64::total_cmp);
+        kept
     }
 }
 
@@ -108,9 +205,9 @@ fn bounds(law: &Law, span: Option<(f64, f64)>) -> (f64, f64) {
     }
 }
 
-/// Round values at even distances between `low` and `high`.
-fn even_ticks(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low) / TICKS;
+/// About so many round values at even distances between `low` and `high`.
+fn even(low: f64, high: f64, about: u32) -> Vec<f64> {
+    let rough = (high - low) / f64::from(about);
     let decade = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|round| round * decade).into_iter().find(|step| *step >= rough);
     let step = step.unwrap_or(10.0 * decade);
@@ -119,44 +216,12 @@ fn even_ticks(low: f64, high: f64) -> Vec<f64> {
     (first..=last).map(|count| count as f64 * step).collect()
 }
 
-/// Ticks with labels, and the lines between them without.
-fn log_ticks(low: f64, high: f64) -> (Vec<f64>, Vec<f64>) {
-    let decades = (high / low).log10();
-    let round = |digits: &[f64]| -> Vec<f64> {
-        (low.log10().floor() as i32..=high.log10().ceil() as i32)
-            .flat_map(|decade| digits.iter().map(move |digit| digit * 10f64.powi(decade)))
-            .filter(|value| (low..=high).contains(value))
-            .collect()
-    };
-    let every = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0];
-    let ticks = if decades > 3.0 { round(&[1.0]) } else { round(&[1.0, 2.0, 5.0]) };
-    if ticks.len() >= 3 {
-        return (ticks, if decades > 5.0 { Vec::new() } else { round(&every) });
-    }
-    let ticks = round(&every);
-    match (3..=8).contains(&ticks.len()) {
-        true => (apart(ticks, decades), round(&every)),
-        false => (even_ticks(low, high), Vec::new()),
-    }
-}
-
-/// The share of an axis that a label takes.
-const LABEL: f64 = 0.085;
-
-/// Of ticks whose labels would touch, the rounder one.
-fn apart(ticks: Vec<f64>, decades: f64) -> Vec<f64> {
-    let digit = |tick: f64| (tick / 10f64.powi((tick.log10() + 1e-9).floor() as i32)).round() as u32;
-    let rank = |tick: f64| [1, 5, 2, 3, 7].iter().position(|round| *round == digit(tick)).unwrap_or(5);
-    let mut by_rank = ticks;
-    by_rank.sort_by_key(|tick| rank(*tick));
-    let mut kept: Vec<f64> = Vec::new();
-    for tick in by_rank {
-        if kept.iter().all(|other| (tick / other).log10().abs() >= LABEL * decades) {
-            kept.push(tick);
-        }
-    }
-    kept.sort_by(f64::total_cmp);
-    kept
+/// These digits of every decade between `low` and `high`.
+fn round(low: f64, high: f64, digits: &[f64]) -> Vec<f64> {
+    (low.log10().floor() as i32..=high.log10().ceil() as i32)
+        .flat_map(|decade| digits.iter().map(move |digit| digit * 10f64.powi(decade)))
+        .filter(|value| (low..=high).contains(value))
+        .collect()
 }
 
 /// `plotters` asks for whole pixels, the labelled ticks and the lines between them. It also asks how many there may be
@@ -181,7 +246,7 @@ impl Ranged for Scale {
 
 impl ValueFormatter<f64> for Scale {
     fn format_ext(&self, value: &f64) -> String {
-        self.label(*value)
+        elided(&self.label(*value), TICK_SIZE, MOST)
     }
 }
 
@@ -194,7 +259,7 @@ mod tests {
     }
 
     fn fit(law: Law, values: &[f64]) -> Scale {
-        Scale::fit(&axis(law), values.iter().copied())
+        Scale::fit(&axis(law), Way::Up, values.iter().copied())
     }
 
     #[test]
@@ -220,7 +285,8 @@ mod tests {
 
     #[test]
     fn an_even_axis_from_zero_begins_at_zero_and_ticks_round_values() {
-        let scale = Scale::fit(&Axis { include: vec![0.0], ..axis(Law::Linear) }, [429.0].into_iter());
+        let axis = Axis { include: vec![0.0], ..axis(Law::Linear) };
+        let scale = Scale::fit(&axis, Way::Up, [429.0].into_iter());
         assert_eq!(scale.ends().0, 0.0);
         assert_eq!(scale.ticks, [0.0, 100.0, 200.0, 300.0, 400.0]);
     }

@@ -70,9 +70,72 @@ impl Display for Text<'_> {
     }
 }
 
-/// About how wide `text` is set in `size`: East Asian characters fill their square, others a little over half.
+/// About how wide `text` is set in `size`: by the advances of DejaVu Sans, among the widest that a page may be set in.
 pub(super) fn width_of(text: &str, size: f64) -> f64 {
-    text.chars().map(|c| if c >= '\u{2E80}' { size } else { size * 0.56 }).sum()
+    text.chars().map(advance).sum::<f64>() * size
+}
+
+/// In ems. East Asian characters fill their square.
+fn advance(c: char) -> f64 {
+    match c {
+        'i' | 'j' | 'l' | '\'' => 0.28,
+        ' ' | '.' | ',' | ':' | ';' | '/' | 'f' | 'I' | '|' => 0.34,
+        't' | 'r' | '-' | '(' | ')' | '[' | ']' | '·' => 0.4,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' => 0.95,
+        'A'..='Z' | '×' | '=' | '+' => 0.75,
+        c if c >= '\u{2E80}' => 1.0,
+        _ => 0.62,
+    }
+}
+
+/// `text` in lines that fit, broken at spaces; a word that does not fit has a line of its own. At least one line.
+pub fn lines(text: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let last = lines.last_mut().expect("there is always a line");
+        let longer = if last.is_empty() { word.to_owned() } else { format!("{last} {word}") };
+        if last.is_empty() || fits(&longer) { *last = longer } else { lines.push(word.to_owned()) }
+    }
+    lines
+}
+
+/// As much of the end of `text` as fits into `width`, begun by an ellipsis if that is not all: names that are paths differ
+/// at their ends.
+pub(super) fn elided(text: &str, size: f64, width: f64) -> String {
+    if width_of(text, size) <= width {
+        return text.to_owned();
+    }
+    let mut room = width / size - advance('…');
+    let kept = text.char_indices().rev().take_while(|(_, c)| {
+        room -= advance(*c);
+        room >= 0.0
+    });
+    let from = kept.last().map_or(text.len(), |(at, _)| at);
+    format!("…{}", &text[from..])
+}
+
+/// The columns a terminal gives `text`: East Asian characters take two.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(c: char) -> usize {
+    if c >= '\u{2E80}' { 2 } else { 1 }
+}
+
+/// As much of `text` as fits into `width` columns, ended by an ellipsis if that is not all.
+pub fn cut(text: &str, width: usize) -> String {
+    if columns(text) <= width {
+        return text.to_string();
+    }
+    let mut room = width;
+    let kept = text.chars().take_while(|c| {
+        // The last column is the ellipsis's.
+        let fits = columns_of(*c) < room;
+        room -= if fits { columns_of(*c) } else { 0 };
+        fits
+    });
+    kept.chain(['…']).collect()
 }
 
 /// `text` as XML and HTML want it, for text and for quoted attributes alike.

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::data::Data;
 use super::model::Report;
 use super::table::{Cell, Table};
+use super::units;
 use crate::chart::{DARK, Figure, LIGHT, escape};
 use crate::verdict::Claim;
 
@@ -75,34 +76,53 @@ fn colours() -> String {
     )
 }
 
+/// More sentences than this about several logs are folded: what they say one by one stands in a table, a row a log.
+const MOST_SENTENCES: usize = 6;
+
 /// The claim, its size, the trust block and the caveats, in this order.
 fn findings(report: &Report) -> String {
     let mut sentences = report.findings.iter().map(|finding| escape(finding));
     let first = sentences.next().map(|first| format!("<h2>{first}</h2>")).unwrap_or_default();
-    let others: String = sentences.map(|other| format!("<p class=\"words\">{other}</p>")).collect();
+    let others: Vec<String> = sentences.map(|other| format!("<p class=\"words\">{other}</p>")).collect();
+    let others = folded(&others, "more was found", |some| some.concat());
     let class = match report.claim {
         Some(Claim::Helps) => " helps",
         Some(Claim::Hurts) => " hurts",
         Some(Claim::NoMaterialEffect | Claim::Inconclusive) | None => "",
     };
-    let trust: String = report
-        .tables
-        .iter()
-        .filter(|table| is_trust(table))
-        .flat_map(|table| &table.rows)
-        .map(|row| pair(row))
-        .collect();
-    let trust = if trust.is_empty() { trust } else { format!("<dl class=\"trust\">{trust}</dl>") };
-    let remarks: String = report.remarks.iter().map(|remark| format!("<li>{}</li>", escape(remark))).collect();
-    let remarks = if remarks.is_empty() { remarks } else { format!("<ul class=\"caveats\">{remarks}</ul>") };
+    let blocks: Vec<&Table> = report.tables.iter().filter(|table| is_trust(table)).collect();
+    let trust: String = match blocks.as_slice() {
+        [one] => trust(one),
+        several => {
+            let block =
+                |of: &&Table| format!("<details><summary>{}</summary>{}</details>", escape(&of.title), trust(of));
+            several.iter().map(block).collect()
+        }
+    };
+    let remarks: Vec<String> = report.remarks.iter().map(|remark| format!("<li>{}</li>", escape(remark))).collect();
+    let remarks = folded(&remarks, "more notes", |some| format!("<ul class=\"caveats\">{}</ul>", some.concat()));
     format!("<section class=\"verdict{class}\" aria-label=\"result\">{first}{others}{trust}{remarks}</section>")
 }
 
-/// A row of keys and a value.
-fn pair(row: &[Cell]) -> String {
-    let (value, keys) = row.split_last().expect("a row has cells");
-    let keys: Vec<String> = keys.iter().map(|key| escape(&key.text())).collect();
-    format!("<div><dt>{}</dt><dd>{}</dd></div>", keys.join(" "), escape(&value.text()))
+/// `items` as `set` sets them, those beyond [`MOST_SENTENCES`] to be unfolded.
+fn folded(items: &[String], more: &str, set: impl Fn(&[String]) -> String) -> String {
+    let (shown, others) = items.split_at(items.len().min(MOST_SENTENCES));
+    let shown = if shown.is_empty() { String::new() } else { set(shown) };
+    match others {
+        [] => shown,
+        // A fold of one line hides nothing and saves nothing.
+        [_] => set(items),
+        _ => format!("{shown}<details><summary>{more}: {}</summary>{}</details>", others.len(), set(others)),
+    }
+}
+
+/// The questions and the answers of one trust block.
+fn trust(table: &Table) -> String {
+    let pair = |row: &Vec<Cell>| {
+        let [.., question, answer] = row.as_slice() else { return String::new() };
+        format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(&question.text()), escape(&answer.text()))
+    };
+    format!("<dl class=\"trust\">{}</dl>", table.rows.iter().map(pair).collect::<String>())
 }
 
 /// Two figures of which one is the other on linear axes share a place, switched without a script.
@@ -149,6 +169,10 @@ fn is_trust(table: &Table) -> bool {
 /// A cell of more bytes than this is set in several lines.
 const LONG: usize = 48;
 
+/// A table of more rows is folded, and one that a terminal leaves out is sooner.
+const MOST_ROWS: usize = 24;
+const MOST_DETAILS: usize = 8;
+
 fn table(table: &Table) -> String {
     let class = |at: usize| if table.columns[at].is_words { " class=\"word\"" } else { "" };
     let head: String = (0..table.columns.len())
@@ -162,8 +186,15 @@ fn table(table: &Table) -> String {
     };
     let row = |row: &Vec<Cell>| format!("<tr>{}</tr>\n", row.iter().enumerate().map(cell).collect::<String>());
     let (title, body) = (escape(&table.title), table.rows.iter().map(row).collect::<String>());
+    let most = if table.is_detail { MOST_DETAILS } else { MOST_ROWS };
+    let (open, rows) = match table.rows.len() {
+        rows if rows > most => ("", format!(" <span class=\"muted\">{} rows</span>", units::count(rows as u64))),
+        _ => (" open", String::new()),
+    };
     format!(
-        "<div class=\"scroll\"><table id=\"{}\"><caption>{title}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n",
+        "<details class=\"table\"{open}><summary>{title}{rows}</summary><div class=\"scroll\">\
+         <table data-table=\"{}\" aria-label=\"{title}\"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>\
+         </div></details>\n",
         table.name
     )
 }

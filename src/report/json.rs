@@ -9,8 +9,12 @@ const VERSION: u64 = 1;
 
 /// The report as one indented object, ended by a newline.
 pub fn write(report: &Report) -> String {
-    let tables: Map<String, Value> =
-        report.tables.iter().map(|table| (table.name.to_string(), table.objects())).collect();
+    // What is told of each of several logs has one name and as many tables.
+    let mut tables: Map<String, Value> = Map::new();
+    for table in &report.tables {
+        let rows = tables.entry(table.name).or_insert_with(|| json!([]));
+        rows.as_array_mut().expect("as it was made").extend(table.objects());
+    }
     let conditions: Vec<Value> =
         report.conditions.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let document = json!({

@@ -56,26 +56,60 @@ pub fn text(run_index: u64, sample: &Sample) -> String {
     text
 }
 
-/// The same of the typical request of each arm. A terminal leaves it out.
+/// The same of the typical request of each arm; beside other logs, a row a log and arm. A terminal leaves it out.
 pub(super) fn table(data: &Data) -> Table {
-    let mut columns = vec![
+    if data.is_labelled() { side_by_side(data) } else { one_by_one(data) }
+}
+
+/// The typical request of each arm of each log.
+fn typicals(data: &Data) -> impl Iterator<Item = (usize, Arm, &Sample)> {
+    let arms = (0..data.logs.len()).flat_map(|log| [Arm::Cold, Arm::Hit].map(|arm| (log, arm)));
+    arms.filter_map(move |(log, arm)| Some((log, arm, typical(data, log, arm)?.sample.as_ref()?)))
+}
+
+/// The columns of [`side_by_side`] behind the arm, as keys and heads.
+const MOMENTS: [(&str, &str); 9] = [
+    ("connecting_ns", "connecting"),
+    ("sent_whole_ns", "sent whole"),
+    ("first_byte_ns", "first byte"),
+    ("first_event_ns", "first event"),
+    ("role_ns", "role"),
+    ("first_token_ns", "first token"),
+    ("first_content_ns", "first content"),
+    ("last_token_ns", "last token"),
+    ("end_ns", "end"),
+];
+
+fn side_by_side(data: &Data) -> Table {
+    let mut columns = vec![Column::words("arm", "arm")];
+    columns.extend(MOMENTS.map(|(key, head)| Column::number(key, head)));
+    let rows = typicals(data).map(|(log, arm, sample)| {
+        let times = [opening(sample)].into_iter().chain(moments(sample).map(|moment| moment.at));
+        let cells = times.map(|at| Cell::known(at, |ns| Cell::Time(ns as f64)));
+        labelled(data, log, [Cell::Words(arm_name(arm).into())].into_iter().chain(cells).collect())
+    });
+    let rows = rows.collect();
+    label_column(data, &mut columns);
+    let title = "The moments of a typical request".into();
+    Table { name: "ladders", title, is_detail: true, columns, rows }
+}
+
+fn one_by_one(data: &Data) -> Table {
+    let columns = vec![
         Column::words("arm", "arm"),
         Column::words("moment", "moment"),
         Column::number("after_ns", "after"),
         Column::words("ttft_of", "what calls it TTFT"),
     ];
-    let arms = (0..data.logs.len()).flat_map(|log| [Arm::Cold, Arm::Hit].map(|arm| (log, arm)));
-    let samples = arms.filter_map(|(log, arm)| Some((log, arm, typical(data, log, arm)?.sample.as_ref()?)));
-    let rows = samples.flat_map(|(log, arm, sample)| {
+    let rows = typicals(data).flat_map(|(_, arm, sample)| {
         let row = move |name: &str, at: Option<Nanos>, tools: &str| {
             let time = Cell::known(at, |ns| Cell::Time(ns as f64));
-            labelled(data, log, vec![Cell::Words(arm_name(arm).into()), Cell::Words(name.into()), time, said(tools)])
+            vec![Cell::Words(arm_name(arm).into()), Cell::Words(name.into()), time, said(tools)]
         };
         let moments = moments(sample).map(|Moment { name, at, tools }| row(name, at, tools));
         moments.into_iter().chain([row("connecting", opening(sample), "")])
     });
     let rows = rows.collect();
-    label_column(data, &mut columns);
     Table {
         name: "ladder",
         title: format!("The moments of a typical request ({CONNECTS}: its TTFT has the connecting on top)"),

@@ -1,5 +1,7 @@
 //! The report before it has a format: sentences, tables, figures, conditions.
 
+use std::collections::HashMap;
+
 use super::data::{Cell as Group, Data, Entry, Log, arm_name};
 use super::effect::Effect;
 use super::fit::{Curves, Drawn};
@@ -49,9 +51,9 @@ impl Report {
         let mut tables = vec![rates::table(data)];
         tables.extend(load::tables(data, &loads));
         tables.extend([prompts::table(data), effect_table(data, &effects)]);
-        tables.extend(judged.iter().map(Judged::table));
-        tables.extend(sweeps.iter().map(Sweep::trust_table));
-        tables.extend(mapped.iter().map(Mapped::table));
+        tables.extend(judged.iter().map(|judged| of_log(data, judged.log, judged.table())));
+        tables.extend(sweeps.iter().map(|sweep| of_log(data, sweep.log, sweep.trust_table())));
+        tables.extend(mapped.iter().map(|mapped| of_log(data, mapped.log, mapped.table())));
         tables.extend([
             lengths::table(data, &sweeps),
             shares::table(data),
@@ -69,7 +71,7 @@ impl Report {
             maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             figures: figures::all(data, &curves, &mapped),
-            conditions: data.logs.iter().flat_map(|log| conditions(data, log)).collect(),
+            conditions: conditions(data),
         }
     }
 }
@@ -104,6 +106,7 @@ fn findings(
     effects: &[Effect],
     curves: &Curves,
 ) -> Vec<String> {
+    let is_tabled = rates::is_tabled(data);
     let mut findings: Vec<String> = Rates::all(data).iter().filter_map(Rates::finding).collect();
     findings.extend(side_by_side(data));
     for log in 0..data.logs.len() {
@@ -114,7 +117,7 @@ fn findings(
         findings.extend(verdicts.map(|sentence| named(data, log, &sentence)));
         let maps = mapped.iter().filter(|mapped| mapped.log == log).flat_map(Mapped::findings);
         findings.extend(maps.map(|sentence| named(data, log, &sentence)));
-        let under_load = loads.iter().filter(|load| load.log() == log).flat_map(Load::findings);
+        let under_load = loads.iter().filter(|load| load.log() == log).flat_map(|load| load.findings(is_tabled));
         findings.extend(under_load.map(|sentence| named(data, log, &sentence)));
         if findings.len() > before {
             continue;
@@ -350,6 +353,11 @@ fn detail(outcome: &Outcome) -> String {
     }
 }
 
+/// The table of one log, which says so beside those of others.
+fn of_log(data: &Data, log: usize, table: Table) -> Table {
+    if data.is_labelled() { table.of_log(&data.logs[log].label) } else { table }
+}
+
 pub(super) fn label_column(data: &Data, columns: &mut Vec<Column>) {
     if data.is_labelled() {
         columns.insert(0, Column::words("log", "log"));
@@ -363,15 +371,30 @@ pub(super) fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell>
     row
 }
 
-fn conditions(data: &Data, log: &Log) -> Vec<(String, String)> {
-    let many = log.conditions.len() > 1;
-    let name = |at: usize, key: &str| {
+/// What is the same in every session is said once, what differs of each.
+fn conditions(data: &Data) -> Vec<(String, String)> {
+    let whose = |log: &Log, at: usize| {
         let label = if data.is_labelled() { format!("{} ", log.label) } else { String::new() };
-        let session = if many { format!("session {} ", at + 1) } else { String::new() };
-        format!("{label}{session}{key}")
+        let session = if log.conditions.len() > 1 { format!("session {} ", at + 1) } else { String::new() };
+        label + &session
     };
-    let sessions = log.conditions.iter().enumerate();
-    sessions
-        .flat_map(|(at, of)| of.iter().map(|(key, value)| (name(at, key), value.clone())).collect::<Vec<_>>())
-        .collect()
+    let sessions =
+        data.logs.iter().flat_map(|log| log.conditions.iter().enumerate().map(move |(at, of)| (log, at, of)));
+    let said: Vec<(String, &(String, String))> =
+        sessions.flat_map(|(log, at, of)| of.iter().map(move |pair| (whose(log, at), pair))).collect();
+    let mut times: HashMap<&(String, String), usize> = HashMap::new();
+    said.iter().for_each(|(_, pair)| *times.entry(pair).or_default() += 1);
+    let all: usize = data.logs.iter().map(|log| log.conditions.len()).sum();
+    let is_known_of_all = data.logs.iter().all(|log| !log.conditions.is_empty());
+    let mut conditions: Vec<(String, String)> = Vec::new();
+    for (whose, pair) in said {
+        let is_common = is_known_of_all && times.get(pair) == Some(&all);
+        let (key, value) = pair.clone();
+        if !is_common {
+            conditions.push((format!("{whose}{key}"), value));
+        } else if !conditions.iter().any(|known| known == pair) {
+            conditions.push((key, value));
+        }
+    }
+    conditions
 }

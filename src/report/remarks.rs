@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::lengths::Sweep;
 use super::load::Load;
 use super::map::Mapped;
-use super::model::{named, plural};
+use super::model::plural;
 use super::verify::{Judged, own_error};
 use super::{evidence, units};
 use crate::buffering;
@@ -14,54 +14,85 @@ use crate::plan::Role;
 /// Below this many samples of an arm no interval of its median exists at 95 %.
 const FEW: usize = 6;
 
-/// All of them, in the order they are printed.
+/// All of them, in the order they are printed; what is said of several logs in the same words is said once.
 pub(super) fn all(
     data: &Data,
     (judged, mapped, loads): (&[Judged], &[Mapped], &[Load<'_>]),
     sweeps: &[Sweep],
     effects: &[Effect],
 ) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut said = Said::default();
     for (log, of) in data.logs.iter().enumerate() {
         let cut = of.cut.map(|line| format!("The log ends in the middle of line {line}; it was read up to there."));
-        remarks.extend(cut.map(|sentence| named(data, log, &sentence)));
-        remarks.extend(evidence::remarks(data, log).iter().map(|sentence| named(data, log, sentence)));
+        said.of(log, cut);
+        said.of(log, evidence::remarks(data, log));
     }
-    remarks.extend(judged.iter().flat_map(|judged| judged.remarks().into_iter().map(|r| named(data, judged.log, &r))));
-    remarks.extend(sweeps.iter().flat_map(|sweep| sweep.remarks().into_iter().map(|r| named(data, sweep.log, &r))));
-    remarks.extend(mapped.iter().flat_map(|mapped| mapped.remarks().into_iter().map(|r| named(data, mapped.log, &r))));
+    judged.iter().for_each(|judged| said.of(judged.log, judged.remarks()));
+    sweeps.iter().for_each(|sweep| said.of(sweep.log, sweep.remarks()));
+    mapped.iter().for_each(|mapped| said.of(mapped.log, mapped.remarks()));
     for (log, of) in data.logs.iter().enumerate().filter(|(log, _)| judged.iter().all(|judged| judged.log != *log)) {
-        remarks.extend(of.selftest.as_ref().map(|test| named(data, log, &format!("Selftest: {}.", own_error(test)))));
-        remarks.extend(buffered(of).map(|sentence| named(data, log, &sentence)));
+        said.of(log, of.selftest.as_ref().map(|test| format!("Selftest: {}.", own_error(test))));
+        said.of(log, buffered(of));
     }
-    remarks.extend(data.logs.iter().enumerate().filter_map(|(log, of)| Some(named(data, log, &cut_in_silence(of)?))));
+    data.logs.iter().enumerate().for_each(|(log, of)| said.of(log, cut_in_silence(of)));
     let is_stepped = |entry: &Entry| entry.sample.as_ref().is_some_and(|sample| sample.clock_stepped);
     let stepped = data.entries().filter(|(_, entry)| is_stepped(entry)).count();
     if stepped > 0 {
-        remarks.push(format!(
+        said.of_all(format!(
             "The system's clock was stepped during {}: for a second after, arrivals are stamped at the read, which may be \
              late. Measure again when the clock is set.",
             plural(stepped, "request")
         ));
     }
     if data.entries().any(|(_, entry)| entry.sample.is_none()) {
-        remarks.push(
+        said.of_all(
             "Rows of three keys do not say what was asked: run 1 counts as cold, the runs after it as hits.".into(),
         );
     }
     if effects.iter().any(|effect| effect.cold.samples.min(effect.hit.samples) < FEW) {
-        remarks.push("A few requests prove little; ttft verify measures until the interval is known.".into());
+        said.of_all("A few requests prove little; ttft verify measures until the interval is known.".into());
     }
-    remarks.extend(loads.iter().flat_map(|load| load.remarks().into_iter().map(|r| named(data, load.log(), &r))));
+    loads.iter().for_each(|load| said.of(load.log(), load.remarks()));
     let failed = data.entries().filter(|(_, entry)| entry.failure().is_some()).count();
     if failed > 0 {
-        remarks.push(format!(
+        said.of_all(format!(
             "{} failed and {} not count.",
             plural(failed, "request"),
             if failed == 1 { "does" } else { "do" }
         ));
     }
-    remarks
+    said.sentences(data)
+}
+
+/// Sentences and the logs that each is said of; of none are those that hold for all.
+#[derive(Default)]
+struct Said(Vec<(Vec<usize>, String)>);
+
+impl Said {
+    fn of(&mut self, log: usize, sentences: impl IntoIterator<Item = String>) {
+        for sentence in sentences {
+            match self.0.iter_mut().find(|(_, known)| *known == sentence) {
+                Some((logs, _)) if logs.contains(&log) => {}
+                Some((logs, _)) => logs.push(log),
+                None => self.0.push((vec![log], sentence)),
+            }
+        }
+    }
+
+    fn of_all(&mut self, sentence: String) {
+        self.0.push((Vec::new(), sentence));
+    }
+
+    fn sentences(self, data: &Data) -> Vec<String> {
+        let written = |(logs, sentence): (Vec<usize>, String)| {
+            let names: Vec<&str> = logs.iter().map(|log| data.logs[*log].label.as_str()).collect();
+            match names.is_empty() || !data.is_labelled() {
+                true => sentence,
+                false => format!("{}: {sentence}", names.join(", ")),
+            }
+        };
+        self.0.into_iter().map(written).collect()
+    }
 }
 
 /// The alarm, where a log has no verdict that would be graded down for it.

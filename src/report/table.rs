@@ -122,10 +122,18 @@ impl Cell {
 
 impl Table {
     /// The rows as JSON objects.
-    pub fn objects(&self) -> Value {
+    pub fn objects(&self) -> Vec<Value> {
         let object = |row: &Vec<Cell>| -> Value {
             self.columns.iter().zip(row).map(|(column, cell)| (column.key.to_string(), cell.value())).collect()
         };
         self.rows.iter().map(object).collect()
+    }
+
+    /// The same as one of several logs' tables; a terminal has the log's name in the title alone.
+    pub fn of_log(mut self, label: &str) -> Table {
+        self.title = format!("{}: {label}", self.title);
+        self.columns.insert(0, Column::words("log", "log").detail());
+        self.rows.iter_mut().for_each(|row| row.insert(0, Cell::Words(label.to_owned())));
+        self
     }
 }

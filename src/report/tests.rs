@@ -1,3 +1,7 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use sha2::{Digest, Sha256};
+
 use super::data::Data;
 use super::fixture::{classic, data, failed, jsonl, load, only, pairs, row, sweep, verify};
 use super::table::Cell;
@@ -213,13 +217,24 @@ fn a_run_of_failures_lists_them_by_kind_and_claims_nothing() {
     insta::assert_snapshot!(text::write(&report));
 }
 
+/// Stands for a text of thousands of lines.
+fn digest(text: &str) -> String {
+    BASE64.encode(Sha256::digest(text))
+}
+
 #[test]
 fn a_thousand_samples_and_ten_thousand() {
     for (repeats, samples, megabytes) in [(50, 1_000, 3), (500, 10_000, 15)] {
         let data = only(&sweep("sweep", repeats, 1.0));
         let report = Report::of(&data);
-        insta::assert_snapshot!(format!("{samples}_samples"), text::write(&report) + &markdown::write(&report));
-        assert_eq!(csv::write(&data).lines().count(), samples + 1);
+        let csv = csv::write(&data);
+        assert_eq!(csv.lines().count(), samples + 1);
+        let mut all = text::write(&report) + &markdown::write(&report) + &json::write(&report);
+        all += &format!("csv: {}\n", digest(&csv));
+        for figure in &report.figures {
+            all += &format!("{}.svg: {}\n", figure.name, digest(&figure.svg()));
+        }
+        insta::assert_snapshot!(format!("{samples}_samples"), all);
         let page = html::write(&report, &data);
         assert!(page.len() <= megabytes * 1_000_000, "{samples} samples: {} bytes", page.len());
         let ttft = report.figures.iter().find(|figure| figure.name == "ttft").expect("ten lengths");
@@ -227,6 +242,51 @@ fn a_thousand_samples_and_ten_thousand() {
         let json: serde_json::Value = json::write(&report).parse().expect("JSON");
         assert_eq!(json["tables"]["ttft"].as_array().map(Vec::len), Some(20));
     }
+}
+
+#[test]
+fn each_of_several_logs_keeps_its_own_trust_block() {
+    let logs = [("vllm", jsonl(&verify(1.0))), ("sglang", jsonl(&verify(2.0)))];
+    let data = data(&logs);
+    let report = Report::of(&data);
+    let json: serde_json::Value = json::write(&report).parse().expect("JSON");
+    let of = |label: &str| -> usize {
+        let rows = json["tables"]["trust"].as_array().expect("the blocks");
+        rows.iter().filter(|row| row["log"] == label && row["check"] == "cold proof").count()
+    };
+    assert_eq!((of("vllm"), of("sglang")), (1, 1));
+    let written = text::write(&report);
+    assert!(written.contains("Why it may be believed: vllm") && written.contains("Why it may be believed: sglang"));
+    assert!(html::write(&report, &data).contains("<summary>Why it may be believed: sglang</summary>"));
+}
+
+#[test]
+fn what_is_the_same_in_all_logs_is_said_once() {
+    let rows = |stamps: &str| {
+        let mut rows = verify(1.0);
+        let mut of = conditions("verify", serde_json::Value::Null);
+        of.host = Some(stamps.into());
+        rows[0].conditions = Some(of);
+        jsonl(&rows)
+    };
+    let data = data(&[("vllm", rows("one")), ("sglang", rows("two"))]);
+    let said = Report::of(&data).conditions;
+    let keys: Vec<&str> = said.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys.iter().filter(|key| **key == "connection").count(), 1, "{keys:?}");
+    assert!(keys.contains(&"vllm host") && keys.contains(&"sglang host") && !keys.contains(&"host"), "{keys:?}");
+}
+
+#[test]
+fn moments_of_several_logs_stand_a_row_a_log_and_arm() {
+    let logs = [("vllm", jsonl(&pair())), ("sglang", jsonl(&pair()))];
+    let report = Report::of(&data(&logs));
+    let table = report.tables.iter().find(|table| table.name == "ladders").expect("full rows");
+    assert_eq!(table.rows.len(), 4);
+    assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
+    let head = |head: &str| table.columns.iter().position(|column| column.head == head).expect("a column");
+    // 20 ms + 80 us n + 2 ns n^2 for a cold request of 32,000 tokens; the connection took 300 us.
+    assert_eq!(table.rows[0][head("first token")], Cell::Time(4.628e9));
+    assert_eq!(table.rows[0][head("connecting")], Cell::Time(300e3));
 }
 
 /// The conditions of a session of this command.

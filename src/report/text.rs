@@ -1,12 +1,14 @@
 //! The report as plain text: the block that every command ends with.
 //!
 //! No line of it is wider than 80 columns and nothing in it is coloured, so that it says the same on a terminal, in a
-//! pipe and in a pull request. Where a table is too wide its longest words are cut, and then columns give way from the
-//! right; every other format has them.
+//! pipe and in a pull request. Where a table is too wide its longest words are cut or set in lines, and then columns give
+//! way from the right; every other format has them.
+
+use std::collections::HashMap;
 
 use super::model::Report;
 use super::table::Table;
-use crate::chart::{Figure, printable};
+use crate::chart::{Figure, columns, cut, lines, printable};
 
 const WIDTH: usize = 80;
 
@@ -30,11 +32,11 @@ fn table(table: &Table) -> String {
     let width = |at: usize| texts.iter().map(|row| columns(&row[at])).fold(columns(table.columns[at].head), usize::max);
     let printed = (0..table.columns.len()).filter(|at| !table.columns[*at].is_detail);
     let shown = fitted(table, printed.map(|at| (at, width(at))).collect());
-    let line = |texts: &mut dyn FnMut(usize) -> String| {
+    let line = |text_of: &dyn Fn(usize) -> String| {
         let cells: Vec<String> = shown
             .iter()
             .map(|&(at, width)| {
-                let text = cut(&texts(at), width);
+                let text = cut(&text_of(at), width);
                 let air = " ".repeat(width - columns(&text));
                 if table.columns[at].is_words { text + &air } else { air + &text }
             })
@@ -42,63 +44,56 @@ fn table(table: &Table) -> String {
         format!("{}\n", cells.join("  ").trim_end())
     };
     let mut written = format!("{}\n", table.title);
-    written += &line(&mut |at| table.columns[at].head.to_string());
-    texts.iter().for_each(|row| written += &line(&mut |at| row[at].clone()));
+    written += &line(&|at| table.columns[at].head.to_string());
+    for row in &texts {
+        let is_set_whole = |at: usize| table.columns[at].is_words && !table.columns[at].is_cut;
+        let cell = |&(at, width): &(usize, usize)| match is_set_whole(at) {
+            true => (at, lines(&row[at], |line| columns(line) <= width)),
+            false => (at, vec![row[at].clone()]),
+        };
+        let cells: HashMap<usize, Vec<String>> = shown.iter().map(cell).collect();
+        for nth in 0..cells.values().map(Vec::len).max().unwrap_or(0) {
+            written += &line(&|at| cells.get(&at).and_then(|lines| lines.get(nth)).cloned().unwrap_or_default());
+        }
+    }
     written
 }
 
 /// A column of words, such as a prompt or an error message, is cut to no less than this.
 const WORDS: usize = 8;
+/// One whose words are not to be cut is set in lines of no less than this.
+const LINES: usize = 28;
 
-/// The columns that fit beside each other and how wide they are set. Words are cut where they are longest, and then
-/// columns give way from the right.
-fn fitted(table: &Table, mut columns: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
-    let is_wide = |columns: &[(usize, usize)]| columns.iter().map(|(_, width)| width + 2).sum::<usize>() > WIDTH + 2;
-    while is_wide(&columns) {
-        let words = columns.iter_mut().filter(|(at, width)| table.columns[*at].is_cut && *width > WORDS);
-        match words.max_by_key(|(_, width)| *width) {
-            Some((_, widest)) => *widest -= 1,
-            None => drop(columns.pop()),
+/// The columns that fit beside each other and how wide they are set. Words are cut where they are longest, then those that
+/// are not to be cut are set in several lines, and then columns give way from the right.
+fn fitted(table: &Table, mut shown: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    let taken = |shown: &[(usize, usize)]| shown.iter().map(|(_, width)| width + 2).sum::<usize>();
+    let natural = shown.clone();
+    while taken(&shown) > WIDTH + 2 {
+        let least = |at: usize| if table.columns[at].is_cut { WORDS } else { LINES };
+        let is_narrowed = |&at: &usize| table.columns[shown[at].0].is_words && shown[at].1 > least(shown[at].0);
+        let words = (0..shown.len()).filter(is_narrowed);
+        match words.max_by_key(|at| (table.columns[shown[*at].0].is_cut, shown[*at].1)) {
+            Some(widest) => shown[widest].1 -= 1,
+            None if shown.len() > 1 => drop(shown.pop()),
+            None => break,
         }
     }
-    columns
+    // What gave way leaves room.
+    for at in 0..shown.len() {
+        let spare = (WIDTH + 2).saturating_sub(taken(&shown));
+        shown[at].1 = natural[at].1.min(shown[at].1 + spare);
+    }
+    shown
 }
 
 /// `text` in lines of at most 80 columns, the first beginning with `head`, the others indented as far.
 fn wrap(text: &str, head: &str) -> String {
     let indent = " ".repeat(columns(head));
-    let mut lines = vec![head.to_string()];
-    for word in printable(text).split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        let is_first = line.len() == head.len();
-        if !is_first && columns(line) + 1 + columns(word) > WIDTH {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            line.push_str(if is_first { "" } else { " " });
-            line.push_str(word);
-        }
-    }
-    lines.iter().map(|line| cut(line, WIDTH) + "\n").collect()
-}
-
-/// The columns a terminal gives `text`: East Asian characters take two.
-fn columns(text: &str) -> usize {
-    text.chars().map(|c| if c >= '\u{2E80}' { 2 } else { 1 }).sum()
-}
-
-/// As much of `text` as fits into `width`, ended by an ellipsis if that is not all.
-fn cut(text: &str, width: usize) -> String {
-    if columns(text) <= width {
-        return text.to_string();
-    }
-    let mut cut = String::new();
-    for c in text.chars() {
-        let mut longer = cut.clone();
-        longer.push(c);
-        if columns(&longer) >= width {
-            break;
-        }
-        cut = longer;
-    }
-    cut + "…"
+    let lines = lines(&printable(text), |line| columns(head) + columns(line) <= WIDTH);
+    let begun = lines
+        .iter()
+        .enumerate()
+        .map(|(nth, line)| if nth == 0 { format!("{head}{line}") } else { format!("{indent}{line}") });
+    begun.map(|line| cut(&line, WIDTH) + "\n").collect()
 }

@@ -16,6 +16,43 @@ const steps = {
     assert.ok(content <= window, `${content} px of content in ${window}`);
   },
 
+  "shows figures whole and their words large enough": async page => {
+    const figures = await page.evaluate(() => [...document.querySelectorAll(".pan svg")].filter(svg => svg.checkVisibility()).map(svg => {
+      const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+      const words = [...svg.querySelectorAll("text")];
+      const beyond = words.filter(text => {
+        const [box, around] = [text.getBoundingClientRect(), svg.getBoundingClientRect()];
+        return box.left < around.left - 1 || box.right > around.right + 1;
+      });
+      return {
+        name: svg.dataset.figure,
+        scrolls: svg.parentElement.scrollWidth > svg.parentElement.clientWidth,
+        smallest: Math.min(...words.map(text => scale * parseFloat(getComputedStyle(text).fontSize))),
+        beyond: beyond.map(text => text.textContent),
+      };
+    }));
+    for (const { name, scrolls, smallest, beyond } of figures) {
+      assert.ok(!scrolls, `${name} scrolls`);
+      assert.ok(smallest >= 9.5, `${name} has words of ${smallest.toFixed(1)} px`);
+      assert.deepEqual(beyond, [], `${name} is left by its words`);
+    }
+  },
+
+  "is short enough to read": async page => {
+    const [height, width] = await page.evaluate(() => [document.documentElement.scrollHeight, innerWidth]);
+    const most = width < 500 ? 9_000 : 5_000;
+    assert.ok(height <= most, `${height} px tall`);
+  },
+
+  "unfolds by keyboard what it folds": async page => {
+    const fold = await page.locator("details:not([open]) > summary").first().elementHandle({ timeout: 500 }).catch(() => null);
+    if (!fold) return;
+    await fold.focus();
+    await page.keyboard.press("Enter");
+    assert.ok(await fold.evaluate(summary => summary.parentElement.open));
+    await page.keyboard.press("Enter");
+  },
+
   "says the result first": async page => {
     const text = await page.locator(".verdict h2").innerText();
     assert.match(text, /hit|compare|The cache|knee|requests a second/);
@@ -72,7 +109,7 @@ const steps = {
   },
 
   "sorts a table": async page => {
-    const table = page.locator("table:not(#tip table)").first();
+    const table = page.locator("details[open] table").first();
     const head = table.locator("thead th").first();
     const cells = async () => (await table.locator("tbody td:first-child").evaluateAll(cells =>
       cells.map(cell => cell.dataset.value === undefined ? cell.textContent : Number(cell.dataset.value))));
@@ -87,14 +124,17 @@ const steps = {
 
   "prints the heads of its tables": async page => {
     await page.emulateMedia({ media: "print" });
-    const heads = page.locator("table:not(#tip table) thead th");
-    for (const head of await heads.all()) assert.notEqual((await head.innerText()).trim(), "");
+    const heads = page.locator("details table thead th");
+    for (const head of await heads.all()) {
+      assert.notEqual((await head.innerText()).trim(), "");
+      assert.ok(await head.evaluate(head => head.getBoundingClientRect().height > 0), "what is folded is on paper");
+    }
     assert.ok(await page.locator("#scheme").isHidden());
     await page.emulateMedia({ media: "screen" });
   },
 
   "sorts a table by keyboard": async page => {
-    const button = page.locator("table:not(#tip table) thead th button").nth(1);
+    const button = page.locator("details[open] table thead th button").nth(1);
     await button.focus();
     await page.keyboard.press("Enter");
     assert.equal(await button.locator("..").getAttribute("aria-sort"), "ascending");

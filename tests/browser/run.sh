@@ -19,7 +19,7 @@ mkdir -p "$work" "$keep"
 [ -d "$work/node_modules/playwright-core" ] || npm install --silent --prefix "$work" playwright-core@1 >/dev/null
 
 cargo build --quiet
-ttft=target/debug/ttft
+ttft=${CARGO_TARGET_DIR:-target}/debug/ttft
 logs=tests/reports
 page() { # NAME LOG...
     local name=$1; shift

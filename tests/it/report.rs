@@ -78,6 +78,23 @@ fn two_full_logs_and_a_classic_one_side_by_side() {
 }
 
 #[test]
+fn a_map() {
+    insta::assert_snapshot!(every_format(&["map"]));
+}
+
+#[test]
+fn a_run_under_load() {
+    insta::assert_snapshot!(every_format(&["load_3"]));
+}
+
+const RATES: [&str; 3] = ["1=load_1", "2=load_2", "3=load_3"];
+
+#[test]
+fn load_at_three_rates() {
+    insta::assert_snapshot!(every_format(&RATES));
+}
+
+#[test]
 fn a_log_of_a_newer_program_is_refused_in_a_sentence() {
     let error = Reading::open(&path("newer")).expect_err("schema 2 is not known");
     assert!(matches!(error, LogError::Newer { line: 1, found: 2, .. }));
@@ -87,7 +104,8 @@ fn a_log_of_a_newer_program_is_refused_in_a_sentence() {
 #[test]
 fn the_figures_of_each_log() {
     let three = ["vllm=sweep", "lmcache=sweep_lmcache", "seed=classic"];
-    for (name, logs) in [("run", &["run"][..]), ("sweep", &["sweep"]), ("verify", &["verify"]), ("three", &three)] {
+    let one = [("run", &["run"][..]), ("sweep", &["sweep"]), ("verify", &["verify"]), ("map", &["map"])];
+    for (name, logs) in one.into_iter().chain([("load", &["load_3"][..]), ("rates", &RATES), ("three", &three)]) {
         for figure in Report::of(&data(logs)).figures {
             insta::assert_snapshot!(format!("{name}_{}", figure.name), figure.svg());
         }

@@ -28,7 +28,8 @@
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   scheme.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; });
 
-  // The legend.
+  // The legend. What is an image has no buttons in it for those who cannot see it.
+  for (const figure of all("svg.figure")) figure.setAttribute("role", "group");
   const toggle = key => {
     const shown = key.getAttribute("aria-pressed") === "false";
     const name = key.dataset.key;

@@ -88,8 +88,9 @@ impl Load<'_> {
         self.log
     }
 
-    /// What was found, most of it in one sentence; empty where nothing was answered.
-    pub(super) fn findings(&self) -> Vec<String> {
+    /// What was found, most of it in one sentence, which is left out where a table of rates says it of several logs; empty
+    /// where nothing was answered.
+    pub(super) fn findings(&self, is_tabled: bool) -> Vec<String> {
         let (timed, all) = self.tally.first_token();
         let Some(median) = quantile::quantile(&all, 0.5) else { return self.tally.goodput().into_iter().collect() };
         let interval = |p| {
@@ -112,7 +113,12 @@ impl Load<'_> {
             interval(0.5).unwrap_or_default(),
             tail.unwrap_or_default()
         );
-        std::iter::once(first).chain(self.hits_beside_cold(timed)).chain(self.tally.goodput()).collect()
+        (!is_tabled)
+            .then_some(first)
+            .into_iter()
+            .chain(self.hits_beside_cold(timed))
+            .chain(self.tally.goodput())
+            .collect()
     }
 
     fn hits_beside_cold(&self, timed: Timed) -> Option<String> {
@@ -159,7 +165,12 @@ impl Load<'_> {
 
 /// The tables of all runs under load.
 pub(super) fn tables(data: &Data, loads: &[Load<'_>]) -> Vec<Table> {
-    vec![times(data, loads), rates(data, loads), server::table(data, loads)]
+    // Of several rates a terminal shows a row each.
+    vec![
+        Table { is_detail: rates::is_tabled(data), ..times(data, loads) },
+        rates(data, loads),
+        server::table(data, loads),
+    ]
 }
 
 /// A row for each metric and each thing found, and one for each kind of failure.

@@ -172,6 +172,11 @@ fn is_given(data: &Data, log: usize) -> bool {
     of.label != of.path && of.label.parse::<f64>().is_err()
 }
 
+/// Whether several logs have a row each in the table of rates, which then says the most of them.
+pub(in crate::report) fn is_tabled(data: &Data) -> bool {
+    data.is_labelled() && Rates::all(data).iter().any(|server| server.steps.len() >= 2)
+}
+
 /// A row for each rate; empty unless a server was measured at two.
 pub(in crate::report) fn table(data: &Data) -> Table {
     let servers = Rates::all(data);

@@ -47,7 +47,7 @@ fn under_load(requests: u64) -> Vec<Row> {
 fn table(rows: &[Row], name: &str) -> Vec<Value> {
     let report = Report::of(&only(rows));
     let table = report.tables.iter().find(|table| table.name == name);
-    table.map_or(Vec::new(), |table| table.objects().as_array().unwrap().clone())
+    table.map_or(Vec::new(), |table| table.objects())
 }
 
 fn line<'a>(table: &'a [Value], metric: &str, found: &str) -> &'a Value {
