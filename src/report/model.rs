@@ -119,7 +119,8 @@ fn findings(
         findings.extend(maps.map(|sentence| named(data, log, &sentence)));
         let under_load = loads.iter().filter(|load| load.log() == log).flat_map(|load| load.findings(is_tabled));
         findings.extend(under_load.map(|sentence| named(data, log, &sentence)));
-        if findings.len() > before {
+        let has_row = is_tabled && loads.iter().any(|load| load.log() == log);
+        if findings.len() > before || has_row {
             continue;
         }
         findings.extend(evidence::warm_colds(data, log).map(|sentence| named(data, log, &sentence)));
@@ -386,14 +387,15 @@ fn conditions(data: &Data) -> Vec<(String, String)> {
     said.iter().for_each(|(_, pair)| *times.entry(pair).or_default() += 1);
     let all: usize = data.logs.iter().map(|log| log.conditions.len()).sum();
     let is_known_of_all = data.logs.iter().all(|log| !log.conditions.is_empty());
+    let knowing: Vec<&str> =
+        data.logs.iter().filter(|log| !log.conditions.is_empty()).map(|log| log.label.as_str()).collect();
+    let theirs = if is_known_of_all { String::new() } else { format!("{} ", knowing.join(", ")) };
     let mut conditions: Vec<(String, String)> = Vec::new();
-    for (whose, pair) in said {
-        let is_common = is_known_of_all && times.get(pair) == Some(&all);
-        let (key, value) = pair.clone();
-        if !is_common {
-            conditions.push((format!("{whose}{key}"), value));
-        } else if !conditions.iter().any(|known| known == pair) {
-            conditions.push((key, value));
+    for (whose, pair) in &said {
+        let is_common = times.get(pair) == Some(&all);
+        let named = (format!("{}{}", if is_common { &theirs } else { whose }, pair.0), pair.1.clone());
+        if !is_common || !conditions.contains(&named) {
+            conditions.push(named);
         }
     }
     conditions

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Opens pages in headless Chromium, at both widths and in both colour schemes, and uses them as a person would: of the
-# fixed logs in tests/reports/, of a log whose every text is hostile, and of a map, a load at several rates and a sweep of
-# pairs that the program measures against its own simulator. Fails on any console message.
+# fixed logs in tests/reports/, and of a log whose every text is hostile. Fails on any console message.
 #
 #   tests/browser/run.sh [--keep FOLDER]     FOLDER gets the screenshots
 #
@@ -33,16 +32,9 @@ hostile='<img src=x onerror=alert(1)>'
 sed "s|meta-llama/Llama-3.1-8B-Instruct|$hostile|g; s|\"ttft\",\"--api_base\"|\"$hostile\",\"</script>\"|" "$logs/run.jsonl" > "$work/$hostile.jsonl"
 page hostile "<script>hostile=$work/$hostile.jsonl" "failed=$logs/failures.jsonl"
 
-# Measured here and now; a run that finds its client too slow says so and has a page all the same.
-[ -e "$work/map-log.jsonl" ] || "$ttft" map --yes --sim=7b,capacity=60k,tier2=200k,tier2_load=60us,base=1ms,per_token=2us,quadratic=0ns,decode=0ns \
-    --max_fill_tokens 400k --out "$work/map-log.jsonl" >/dev/null
-for rate in 5 12 18 22 25 28; do
-    [ -e "$work/load-$rate.jsonl" ] || "$ttft" load --rate $rate --requests 120 --context_tokens 1k --max_tokens 2 \
-        --sim=instant,base=10ms,per_token=40us,slots=1,noise=0.03 --out "$work/load-$rate.jsonl" >/dev/null || true
-done
-page map "$work/map-log.jsonl"
-page load "$work"/load-28.jsonl
-page rates $(for rate in 5 12 18 22 25 28; do echo "$rate=$work/load-$rate.jsonl"; done)
+page map "$logs/map.jsonl"
+page load "$logs/load_3.jsonl"
+page rates "1=$logs/load_1.jsonl" "2=$logs/load_2.jsonl" "3=$logs/load_3.jsonl"
 page three "vllm=$logs/sweep.jsonl" "lmcache=$logs/sweep_lmcache.jsonl" "classic=$logs/classic.jsonl"
 
 NODE_PATH="$work/node_modules" CHROMIUM=$chromium node tests/browser/check.cjs "$work" "$keep" run sweep verify three hostile map load rates

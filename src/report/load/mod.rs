@@ -88,8 +88,8 @@ impl Load<'_> {
         self.log
     }
 
-    /// What was found, most of it in one sentence, which is left out where a table of rates says it of several logs; empty
-    /// where nothing was answered.
+    /// What was found, most of it in one sentence; empty where nothing was answered. Of several logs with a row each in the
+    /// tables only what no table says.
     pub(super) fn findings(&self, is_tabled: bool) -> Vec<String> {
         let (timed, all) = self.tally.first_token();
         let Some(median) = quantile::quantile(&all, 0.5) else { return self.tally.goodput().into_iter().collect() };
@@ -113,12 +113,9 @@ impl Load<'_> {
             interval(0.5).unwrap_or_default(),
             tail.unwrap_or_default()
         );
-        (!is_tabled)
-            .then_some(first)
-            .into_iter()
-            .chain(self.hits_beside_cold(timed))
-            .chain(self.tally.goodput())
-            .collect()
+        let first = (!is_tabled).then_some(first);
+        let beside = self.hits_beside_cold(timed).filter(|_| !is_tabled || self.digested.is_some());
+        first.into_iter().chain(beside).chain(self.tally.goodput()).collect()
     }
 
     fn hits_beside_cold(&self, timed: Timed) -> Option<String> {
@@ -166,11 +163,9 @@ impl Load<'_> {
 /// The tables of all runs under load.
 pub(super) fn tables(data: &Data, loads: &[Load<'_>]) -> Vec<Table> {
     // Of several rates a terminal shows a row each.
-    vec![
-        Table { is_detail: rates::is_tabled(data), ..times(data, loads) },
-        rates(data, loads),
-        server::table(data, loads),
-    ]
+    let is_detail = rates::is_tabled(data);
+    let [times, server] = [times(data, loads), server::table(data, loads)].map(|table| Table { is_detail, ..table });
+    vec![times, rates(data, loads), server]
 }
 
 /// A row for each metric and each thing found, and one for each kind of failure.
