@@ -132,7 +132,11 @@ impl<'a> Session<'a> {
             let attempt = self.attempt(ask, watch);
             watch.ended();
             let refusal = attempt.refusal();
-            if self.interrupt.is_set() || !refusal.is_some_and(|refusal| self.adapted.suit(&refusal)) {
+            let sends_ids = self.ids_of(ask).is_some();
+            let is_suited = !self.interrupt.is_set()
+                && refusal
+                    .is_some_and(|refusal| self.adapted.suit(&refusal) || sends_ids && self.adapted.suit_ids(&refusal));
+            if !is_suited {
                 break attempt;
             }
         };
@@ -253,11 +257,16 @@ impl<'a> Session<'a> {
             adapted: self.adapted,
             extra: self.manner.extra.as_ref(),
         };
-        if self.manner.chat {
-            request.chat(&ask.conversation.messages())
-        } else {
-            request.completion(Prompt::Text(&ask.conversation.text()))
+        match self.ids_of(ask) {
+            _ if self.manner.chat => request.chat(&ask.conversation.messages()),
+            Some(ids) => request.completion(Prompt::Tokens(ids)),
+            None => request.completion(Prompt::Text(&ask.conversation.text())),
         }
+    }
+
+    /// The prompt's tokens, where it is to be sent as these.
+    fn ids_of<'b, S: Say>(&self, ask: &'b Ask<S>) -> Option<&'b [u32]> {
+        ask.conversation.ids().filter(|_| !self.manner.chat && !self.adapted.without_ids)
     }
 
     fn request(&self, body: &[u8]) -> Vec<u8> {

@@ -15,6 +15,8 @@ mod help;
 mod hub;
 mod load;
 mod map;
+mod map_said;
+mod map_tokens;
 mod map_virtual;
 mod open;
 mod pictures;
