@@ -4,23 +4,34 @@
 //! below 1024 count as themselves. That is HdrHistogram's grid (hdrhistogram.org), kept sparse, since the values of one
 //! series lie close together.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Binary digits that are kept.
 const DIGITS: u32 = 10;
 
-/// How often each rounded value came, the smallest first. In JSON a list of `[value, count]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Histogram(Vec<(u64, u32)>);
+/// Values with as many digits, and so the places of the grid for each further digit.
+const STEPS: u64 = 1 << (DIGITS - 1);
+
+/// How often each place of the grid was met, the smallest first: eight bytes each. In JSON a list of `[value, count]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Histogram(Vec<(Place, u32)>);
+
+/// A value of the grid by its number: there are 28,672 of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u16);
 
 impl Histogram {
     pub fn add(&mut self, value: u64) {
-        self.add_many(rounded(value), 1);
+        self.add_many(Place::of(value), 1);
     }
 
     pub fn merge(&mut self, other: &Histogram) {
-        other.0.iter().for_each(|(value, count)| self.add_many(*value, *count));
+        other.0.iter().for_each(|(place, count)| self.add_many(*place, *count));
+    }
+
+    /// Each rounded value with how often it came, growing.
+    fn counts(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.0.iter().map(|(place, count)| (place.value(), *count))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -41,27 +52,57 @@ impl Histogram {
             below += u64::from(*count);
             below >= place
         });
-        reached.map(|(value, _)| *value as f64)
+        reached.map(|(place, _)| place.value() as f64)
     }
 
     /// The largest value.
     pub fn max(&self) -> Option<u64> {
-        self.0.last().map(|(value, _)| *value)
+        self.0.last().map(|(place, _)| place.value())
     }
 
-    fn add_many(&mut self, value: u64, count: u32) {
-        match self.0.binary_search_by_key(&value, |(known, _)| *known) {
+    fn add_many(&mut self, place: Place, count: u32) {
+        match self.0.binary_search_by_key(&place, |(known, _)| *known) {
             Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
-            Err(at) => self.0.insert(at, (value, count)),
+            Err(at) => self.0.insert(at, (place, count)),
         }
     }
 }
 
-/// The nearest value of the grid; the upper one of two that are as near.
-fn rounded(value: u64) -> u64 {
-    let shift = (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS);
-    let half = (1u64 << shift) >> 1;
-    (value.saturating_add(half) >> shift) << shift
+impl Place {
+    /// The nearest one; the upper one of two that are as near.
+    fn of(value: u64) -> Place {
+        let shift = shift_of(value);
+        let rounded = value.saturating_add((1 << shift) >> 1);
+        // Rounding may have made one digit more of it.
+        let shift = shift_of(rounded);
+        Place((u64::from(shift) * STEPS + (rounded >> shift)) as u16)
+    }
+
+    fn value(self) -> u64 {
+        let shift = (u64::from(self.0) / STEPS).saturating_sub(1);
+        (u64::from(self.0) - shift * STEPS) << shift
+    }
+}
+
+/// Binary digits of a value beyond those that are kept.
+fn shift_of(value: u64) -> u32 {
+    (u64::BITS - value.leading_zeros()).saturating_sub(DIGITS)
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.counts())
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Histogram, D::Error> {
+        let mut histogram = Histogram::default();
+        for (value, count) in Vec::<(u64, u32)>::deserialize(deserializer)? {
+            histogram.add_many(Place::of(value), count);
+        }
+        Ok(histogram)
+    }
 }
 
 #[cfg(test)]
@@ -71,13 +112,15 @@ mod tests {
     #[test]
     fn a_value_is_off_by_no_more_than_a_1024th() {
         let mut value = 1u64;
-        while value < 1 << 60 {
+        let rounded = |value| Place::of(value).value();
+        while value < 1 << 63 {
             let error = rounded(value).abs_diff(value);
             assert!(error as f64 <= value as f64 / 1024.0, "{value} became {}", rounded(value));
             assert_eq!(rounded(rounded(value)), rounded(value), "what is on the grid stays");
             value += value / 7 + 1;
         }
-        assert_eq!([0, 1, 1_023].map(rounded), [0, 1, 1_023]);
+        assert_eq!([0, 1, 1_023, 1_024, 1_025, 2_047].map(rounded), [0, 1, 1_023, 1_024, 1_026, 2_048]);
+        assert!(Place::of(u64::MAX) > Place::of(1 << 63));
     }
 
     #[test]
@@ -107,6 +150,8 @@ mod tests {
         }
         one.merge(&other);
         assert_eq!(one, whole);
-        assert_eq!(serde_json::to_string(&one).unwrap(), "[[5,2],[1000,2],[1003,1],[70016,1]]");
+        let text = serde_json::to_string(&one).unwrap();
+        assert_eq!(text, "[[5,2],[1000,2],[1003,1],[70016,1]]");
+        assert_eq!(serde_json::from_str::<Histogram>(&text).unwrap(), one);
     }
 }
