@@ -36,7 +36,7 @@ started+=($!)
 for _ in $(seq 100); do [ -s "$work/url" ] && break; sleep 0.1; done
 url=$(head -n1 "$work/url")
 # One schedule, by the seed; another nonce for each run, since the server forgets nothing.
-load=(--api_base "$url" --seed 5 --rate 12 --requests 240 --context_tokens 1000 --max_tokens 4)
+load=(--api_base "$url" --seed 5 --rate 24 --requests 240 --context_tokens 1000 --max_tokens 4)
 
 # void or not (a busy machine is late), what was sent is in the log
 run() { "$@" || [ $? -eq 4 ] || fail "$*"; }
