@@ -1,5 +1,6 @@
 //! From samples to the log, and from the log to the block a command ends with.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::open::Opened;
@@ -24,15 +25,15 @@ pub struct Journal {
     session: String,
     /// Until the first row is written.
     conditions: Option<Conditions>,
-    /// Until the next row is written.
-    server_spans: Option<Spans>,
+    /// The row that was written last.
+    last: Option<Row>,
 }
 
 impl Journal {
     pub fn new(log: Log, conditions: Conditions) -> Journal {
         // Any random name will do; it decides nothing.
         let session = Nonce::fresh().to_string()[..16].to_owned();
-        Journal { log, judge: Judge::default(), session, conditions: Some(conditions), server_spans: None }
+        Journal { log, judge: Judge::default(), session, conditions: Some(conditions), last: None }
     }
 
     /// A session that began with `before`; `log` holds these and is appended to.
@@ -41,7 +42,7 @@ impl Journal {
         for sample in before {
             judge.judge(sample, sample.prompt_tokens().unwrap_or(0));
         }
-        Journal { log, judge, session, conditions: None, server_spans: None }
+        Journal { log, judge, session, conditions: None, last: None }
     }
 
     /// The first request is about to go out.
@@ -49,9 +50,12 @@ impl Journal {
         self.log.begin()
     }
 
-    /// The next row is to say what the server's own clocks counted.
-    pub fn note_spans(&mut self, spans: Spans) {
-        self.server_spans = Some(spans);
+    /// The last row is to say what the server's own clocks counted up to its end. Which one is the last is not known
+    /// before the run is over, so it is written again.
+    pub fn note_spans(&mut self, spans: Spans) -> Result<(), LogError> {
+        let Some(row) = &mut self.last else { return Ok(()) };
+        row.server_spans = Some(spans);
+        self.log.rewrite(row)
     }
 
     /// Writes what one request yielded.
@@ -62,7 +66,7 @@ impl Journal {
         sample: Sample,
         flush: Option<Flush>,
     ) -> Result<(), LogError> {
-        self.log.write(&Row {
+        let row = Row {
             run_index,
             context_tokens,
             ttft_seconds: sample.ttft_ns().map(|ns| ns as f64 / 1e9),
@@ -71,9 +75,17 @@ impl Journal {
             evidence: self.judge.judge(&sample, context_tokens),
             sample,
             flush,
-            server_spans: self.server_spans.take(),
+            server_spans: None,
             conditions: self.conditions.take(),
-        })
+        };
+        self.log.write(&row)?;
+        self.last = Some(row);
+        Ok(())
+    }
+
+    /// Nothing was to be sent: leaves no log.
+    pub fn discard(self) -> Result<(), LogError> {
+        self.log.discard()
     }
 
     /// Prints the block that a run ends with, says where it comes from, and hands on what it was made from.
@@ -153,10 +165,19 @@ pub const MOST_ROWS: usize = 10_000;
 /// # Errors
 /// [`LogError`].
 pub fn read_into(data: &mut Data, label: Option<String>, path: &Path, most: usize) -> Result<(), LogError> {
+    // Rows that would only be dropped later are not kept in the first place.
+    let most = if has_more_lines(path, most) { 0 } else { most };
     let mut rows = Rows::open(path)?;
     let log = data.add(label, path.display().to_string(), rows.by_ref(), most)?;
     log.cut = log.cut.or(rows.cut());
     Ok(())
+}
+
+/// Whether a file has more lines than `most`. What is no file can be read only once, and is not looked at.
+fn has_more_lines(path: &Path, most: usize) -> bool {
+    let file = std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|of| of.is_file()));
+    let mut lines = file.into_iter().flat_map(|file| BufReader::new(file).split(b'\n'));
+    most < usize::MAX && lines.nth(most).is_some()
 }
 
 /// Prints the block that `ttft report` prints for the log, and hands on what it was made from.

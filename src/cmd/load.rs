@@ -4,13 +4,16 @@
 mod crew;
 mod design;
 mod gate;
+mod pacer;
+mod senders;
 mod shards;
+mod traffic;
 mod workload;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, OnceLock};
-use std::thread;
+use std::thread::{self, Scope};
 use std::time::Duration;
 
 use super::consent::{Cost, Spent};
@@ -27,6 +30,7 @@ use crate::exit::Exit;
 use crate::load::prompt::Texts;
 use crate::load::schedule::{Schedule, Turn};
 use crate::load::validity::{self, Fault};
+use crate::net::{News, raise_descriptor_limit};
 use crate::plan::Role;
 use crate::progress::Voice;
 use crate::progress::board::Board;
@@ -35,15 +39,21 @@ use crate::record::SloNote;
 use crate::report::load::{self, Tally};
 use crate::report::units;
 use crate::sample::Outcome;
-use crew::{Crew, Done, When, lock};
+use crew::{Crew, Done, lock};
 use design::Design;
 use gate::Gate;
+use pacer::{Closed, Pacer, Word};
+use traffic::{Landed, Traffic};
+
+/// How often the requests under way are looked after, which may take too long or are to be given up.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// Streams at once in the selftest before the run.
 const SELFTEST_STREAMS: u64 = 8;
 
 pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
+    raise_descriptor_limit();
     let shard = shards::in_force(&args, voice)?;
     let log = journal::prepare(&shards::log_of(&args.out, shard), &args.session.output)?;
     let setup = Setup::of(&args.session, voice)?;
@@ -69,7 +79,6 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     }
     let mut manner = setup.manner();
     manner.keep_token_times = args.token_times;
-    manner.look_up = crew::PATIENT;
     let words_per_token = specimen.text.split(' ').count() as f64 / specimen.context_tokens.max(1) as f64;
     let head_tokens = counter.count(&format!("{}\n", setup.nonce))?;
     let asked_rate = args.rate.as_ref().and_then(Rates::steady).map(|rate| rate / shard.count() as f64);
@@ -104,10 +113,15 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     book.journal.begin()?;
     for (trial, prime) in &primes {
         if !crew.is_over() {
-            book.take(crew.perform(*trial, Role::Prime, prime, When::Now))?;
+            book.take(crew.prime(*trial, prime))?;
         }
     }
     let start = gate.pass(&crew, voice)?;
+    if size.requests == 0 && primes.is_empty() {
+        voice.note("this shard has nothing to send, so that it leaves no log; the others' logs are the whole run");
+        book.journal.discard()?;
+        return Ok(Exit::Ok);
+    }
     book.measure(schedule, start)?;
     book.finish(size.requests)
 }
@@ -127,46 +141,56 @@ struct Book<'a> {
 impl Book<'_> {
     fn measure(&mut self, schedule: Schedule, start: Option<Stamp>) -> anyhow::Result<()> {
         let clocks = Clocks::find(&self.crew.opened.endpoint);
-        let mut left = schedule.size().requests;
-        let (crew, gap) = (self.crew, self.args.session.pace.gap.0);
-        let shared = Mutex::new(schedule.clone());
+        let gap = self.args.session.pace.gap.0;
+        let closed = self.args.concurrency.map(|streams| Closed { streams: schedule.shard.part_of(streams), gap });
+        let ((news, heard), (words, told)) = (mpsc::channel(), mpsc::channel());
+        let traffic = Traffic::new(self.crew, news);
         thread::scope(|scope| {
-            let (done, samples) = mpsc::channel();
-            let pacer = match self.args.concurrency {
-                None => {
-                    let done = done.clone();
-                    Some(scope.spawn(move || crew.open_loop(scope, schedule, start, &done)))
-                }
-                Some(streams) => {
-                    let streams = schedule.shard.part_of(streams);
-                    let begin = crew.begin(start, streams);
-                    for _ in 0..streams {
-                        let (done, shared) = (done.clone(), &shared);
-                        scope.spawn(move || crew.closed_loop(shared, streams, begin, gap, &done));
-                    }
-                    None
-                }
-            };
-            // The last thread to end closes the channel.
-            drop(done);
-            loop {
-                match samples.recv_timeout(self.dashboard.patience()) {
-                    Ok(done) => {
-                        left -= 1;
-                        if left == 0
-                            && let Some(moved) = clocks.as_ref().and_then(Clocks::moved)
-                        {
-                            self.journal.note_spans(moved);
-                        }
-                        self.take(done)?;
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-                self.dashboard.show(&lock(&crew.board));
+            let pacer = Pacer::new(&traffic, schedule, closed, start, told);
+            let pacer = scope.spawn(move || pacer.run(scope));
+            let heard = self.hear(scope, &traffic, &heard, &words);
+            if heard.is_err() {
+                // Without a log nothing more is to go out.
+                self.crew.is_enough.store(true, Ordering::Relaxed);
             }
-            pacer.map_or(Ok(()), |pacer| pacer.join().expect("the pacer does not panic"))
-        })
+            let paced = pacer.join().expect("the pacer does not panic");
+            traffic.close();
+            heard.and(paced)
+        })?;
+        if let Some(moved) = clocks.as_ref().and_then(Clocks::moved) {
+            self.journal.note_spans(moved)?;
+        }
+        Ok(())
+    }
+
+    /// Hears of all requests until the last one has ended.
+    fn hear<'s>(
+        &mut self,
+        scope: &'s Scope<'s, '_>,
+        traffic: &'s Traffic<'_, '_>,
+        heard: &Receiver<News>,
+        words: &Sender<Word>,
+    ) -> anyhow::Result<()> {
+        let mut look = Monotonic.now().after(LOOK_AFTER);
+        while !traffic.is_over() {
+            let patience = self.dashboard.patience().min(Monotonic.now().until(look));
+            // The traffic itself tells news, so that a timeout is the one reason to hear none.
+            match heard.recv_timeout(patience).ok().and_then(|news| traffic.hear(news)) {
+                Some(Landed::Over(done, leg)) => {
+                    self.take(*done)?;
+                    // The pacer may have gone already, since the run is over.
+                    let _ = words.send(pacer::follow(leg));
+                }
+                Some(Landed::Again(leg)) => traffic.send(scope, leg)?,
+                None => {}
+            }
+            if Monotonic.now() >= look {
+                traffic.look_after();
+                look = Monotonic.now().after(LOOK_AFTER);
+            }
+            self.dashboard.show(&lock(&self.crew.board));
+        }
+        Ok(())
     }
 
     fn take(&mut self, done: Done) -> anyhow::Result<()> {

@@ -12,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::progress::Voice;
 use crate::record::Conditions;
 use crate::rng::Nonce;
-use crate::session::{Interrupt, LOOK_UP, Manner, Session};
+use crate::session::{Interrupt, Manner, Session};
 use crate::tokens::{Chain, Reply, Tokenize};
 use crate::wire::http1::Method;
 
@@ -93,7 +93,6 @@ impl<'a> Setup<'a> {
             headers: Vec::new(),
             reuse: args.connection == ConnectionMode::Reuse,
             timeout: args.timeout.0,
-            look_up: LOOK_UP,
             keep_answers: false,
             keep_token_times: true,
             keep_wire: self.args.output.keep_wire.clone(),

@@ -1,6 +1,7 @@
 //! What a request says, as pieces of generated text: equal pieces are equal bytes, and a request that begins with the
 //! pieces of another one finds them in a prefix cache.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::document::filler;
@@ -86,8 +87,25 @@ pub struct Texts {
     pub prompt: String,
 }
 
+/// A prompt whose text is made when it is sent and kept by nobody: thousands of requests wait for their answers at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Unwritten<'a> {
+    pub texts: &'a Texts,
+    pub prompt: &'a Prompt,
+}
+
+impl Say for Unwritten<'_> {
+    fn messages(&self) -> Cow<'_, [Message]> {
+        Cow::Owned(self.texts.messages(self.prompt))
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned((&self.texts.messages(self.prompt)[..]).text().into_owned())
+    }
+}
+
 impl Texts {
-    pub fn messages(&self, prompt: &Prompt) -> Vec<Message> {
+    fn messages(&self, prompt: &Prompt) -> Vec<Message> {
         match prompt {
             Prompt::Documents { documents, turns } => {
                 let head = documents.first().map(|first| self.nonce.derive(&name(first)).to_string());

@@ -19,6 +19,8 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::clock::{Clock, Monotonic, Stamp};
 use crate::wire::http1::Method;
 
@@ -37,6 +39,13 @@ pub use tls::Trust;
 use decoder::{Flight, Line, Message};
 use exchange::Incoming;
 use reader::{ConnectionId, Reader};
+
+/// Lets this process have as many sockets as it may: thousands of streams need more than the 1,024 of a usual shell.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Refused, the old limit stands, and whoever needs more finds out.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
 
 /// Where receive stamps are to come from (`--stamps`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

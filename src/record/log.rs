@@ -44,6 +44,8 @@ pub struct Log {
     path: PathBuf,
     file: File,
     keys: Keys,
+    /// Where the row that was written last begins; `None` before the first, and where nothing can be written again.
+    last: Option<u64>,
     /// Whether what stood in the file before is still there.
     untouched: bool,
 }
@@ -57,7 +59,7 @@ impl Log {
         let unwritable = |reason| LogError::Unwritable { path: path.to_owned(), reason };
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(unwritable)?;
         probe(&mut file).map_err(unwritable)?;
-        Ok(Log { path: path.to_owned(), file, keys, untouched: true })
+        Ok(Log { path: path.to_owned(), file, keys, last: None, untouched: true })
     }
 
     /// Keeps what the file holds and writes behind it.
@@ -102,10 +104,32 @@ impl Log {
         };
         let written = line.map_err(io::Error::other).and_then(|mut line| {
             line.push(b'\n');
+            self.last = self.file.stream_position().ok();
             self.file.write_all(&line)?;
             self.file.flush()
         });
         written.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })
+    }
+
+    /// Writes `row` in place of the one that was written last. What is no file keeps what it was given, and so does a
+    /// classic log.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn rewrite(&mut self, row: &Row) -> Result<(), LogError> {
+        let Some(at) = self.last.filter(|_| self.keys == Keys::Full) else { return Ok(()) };
+        let back = self.file.seek(SeekFrom::Start(at));
+        back.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })?;
+        self.write(row)
+    }
+
+    /// Nothing was to be written after all: leaves no file.
+    ///
+    /// # Errors
+    /// [`LogError::Unwritable`].
+    pub fn discard(self) -> Result<(), LogError> {
+        let removed = is_file(&self.file).and_then(|is| if is { std::fs::remove_file(&self.path) } else { Ok(()) });
+        removed.map_err(|reason| LogError::Unwritable { path: self.path, reason })
     }
 }
 

@@ -15,7 +15,6 @@ use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
 use crate::selftest::{Quality, smallest_effect_ns};
-use crate::wire::lmcache::Status;
 use crate::wire::metrics::Spans;
 
 /// The version of the rows that are written here. It grows when a key changes its meaning or goes; a new key does not
@@ -153,21 +152,14 @@ pub struct MapNote {
     /// By the server's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_block_size: Option<u64>,
-    /// Of the engine's own cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_capacity_tokens: Option<u64>,
-    /// Of host memory behind it, where the engine itself fills that.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said_host_tokens: Option<u64>,
-    /// What LMCache's own server says of itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub said_lmcache: Option<Status>,
     /// llama.cpp's slots, and the context of each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_slots: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_slot_tokens: Option<u64>,
-    /// Whether the engine's metrics page has LMCache's metrics.
+    /// Whether the metrics page has LMCache's metrics.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub says_lmcache: bool,
     /// What counted the words' tokens; `None` where nothing could, and the answers' usage alone has to.
@@ -176,9 +168,6 @@ pub struct MapNote {
     /// Words that are more than one token to it, and stand in no document.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words_left_out: Vec<String>,
-    /// Where prompts are sent as token ids: that of each word of the list, 0 for one that is left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub word_ids: Vec<u32>,
 }
 
 /// What each request of a session under load had to keep, and how many of them had to.
@@ -209,6 +198,9 @@ pub struct LoadNote {
 pub struct ShardNote {
     pub index: u64,
     pub count: u64,
+    /// How many of them have anything to send, the first ones; all of them where it is not said. The others leave no log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub senders: Option<u64>,
 }
 
 /// How far off the client's own stamps were, against a server of known truth.

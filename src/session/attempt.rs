@@ -5,6 +5,7 @@ use crate::net::{Dialled, Exchange, Sent};
 use crate::sample::{Outcome, Stamps};
 use crate::wire::refusal::{Refusal, classify};
 
+#[derive(Debug)]
 pub(super) struct Attempt {
     pub dialled: Option<Dialled>,
     pub sent: Option<Sent>,

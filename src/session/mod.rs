@@ -5,6 +5,7 @@
 //! request goes out again on a new connection with its clock started anew, and the sample lists the change.
 
 mod attempt;
+mod flight;
 mod interrupt;
 mod outcome;
 mod wire;
@@ -14,19 +15,20 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use attempt::Attempt;
+pub use flight::{Flight, Landing};
 pub use interrupt::Interrupt;
 pub use outcome::Stop;
 
 use crate::clock::{Clock, Monotonic, Nanos, Stamp};
 use crate::endpoint::Endpoint;
-use crate::net::{Connection, Event, Exchange, FlightId, Keep, News, Outgoing, Sent};
+use crate::net::{Connection, Exchange, FlightId, Keep, News, Outgoing, Sent};
 use crate::plan::{Arm, Role};
 use crate::sample::{Outcome, Place, Sample, StampKind};
 use crate::wire::body::{self, Adapted, Prompt, Say};
 use crate::wire::http1::{Connection as Wish, Method};
 
 /// How often a wait looks up to see whether the user wants to stop. It delays no stamp: those are taken elsewhere.
-pub const LOOK_UP: Duration = Duration::from_millis(50);
+const LOOK_UP: Duration = Duration::from_millis(50);
 /// A stream that said `[DONE]` is given this long to end.
 const AFTER_DONE: Duration = Duration::from_secs(2);
 /// An unfinished upload is given this long to bring the answer that explains it.
@@ -52,8 +54,6 @@ pub struct Manner {
     pub reuse: bool,
     /// The longest wait for a token.
     pub timeout: Duration,
-    /// How often it looks up while it waits for an answer. Thousands that do so often keep a processor busy.
-    pub look_up: Duration,
     pub keep_answers: bool,
     pub keep_token_times: bool,
     /// Where every request and answer is kept.
@@ -131,30 +131,23 @@ impl<'a> Session<'a> {
         let attempt = loop {
             let attempt = self.attempt(ask, watch);
             watch.ended();
-            let refusal = attempt.refusal();
-            let sends_ids = self.ids_of(ask).is_some();
-            let is_suited = !self.interrupt.is_set()
-                && refusal
-                    .is_some_and(|refusal| self.adapted.suit(&refusal) || sends_ids && self.adapted.suit_ids(&refusal));
-            if !is_suited {
+            if !self.suits(&attempt) {
                 break attempt;
             }
         };
         self.sample(ask, attempt)
     }
 
-    /// The same at a moment and under a number that the caller gives, where several sessions share one count of trials. All
-    /// is ready before that moment: the body is written and the connection open.
-    pub fn perform_at<S: Say>(
-        &mut self,
-        due: Option<Stamp>,
-        trial: u64,
-        ask: &Ask<S>,
-        watch: &mut dyn Watch,
-    ) -> Sample {
+    /// The same under a number that the caller gives, where several sessions share one count of trials.
+    pub fn perform_as<S: Say>(&mut self, trial: u64, ask: &Ask<S>, watch: &mut dyn Watch) -> Sample {
         self.trials = trial.saturating_sub(1);
-        self.due = due;
         self.perform(ask, watch)
+    }
+
+    /// Whether the server refused a parameter that can be left out; it is, from now on.
+    fn suits(&mut self, attempt: &Attempt) -> bool {
+        let refusal = attempt.refusal();
+        !self.interrupt.is_set() && refusal.is_some_and(|refusal| self.adapted.suit(&refusal))
     }
 
     /// What was left out of its requests to suit the server so far.
@@ -195,47 +188,70 @@ impl<'a> Session<'a> {
     }
 
     fn attempt<S: Say>(&mut self, ask: &Ask<S>, watch: &mut dyn Watch) -> Attempt {
+        self.flights += 1;
+        let news = self.news.0.clone();
+        match self.hand_over(ask, self.flights, &news, watch) {
+            Ok(flight) => self.wait(flight, watch),
+            Err(attempt) => *attempt,
+        }
+    }
+
+    /// Sends a request, when it is due. An attempt that is over before is returned.
+    fn hand_over<S: Say>(
+        &mut self,
+        ask: &Ask<S>,
+        id: FlightId,
+        news: &Sender<News>,
+        watch: &mut dyn Watch,
+    ) -> Result<Flight, Box<Attempt>> {
         let body = self.body(ask);
-        let mut attempt = Attempt {
+        let mut attempt = Box::new(Attempt {
             dialled: None,
             sent: None,
             exchange: Exchange::default(),
             outcome: Outcome::Interrupted,
             body_bytes: body.len() as u64,
-        };
+        });
         if self.interrupt.is_set() {
-            return attempt;
+            return Err(attempt);
         }
         let request = self.request(&body);
         drop(body);
-        let Some(mut connection) = self.still_open().or_else(|| self.dial(&mut attempt)) else { return attempt };
+        let Some(mut connection) = self.still_open().or_else(|| self.dial(&mut attempt)) else { return Err(attempt) };
         if let Some(due) = self.due.take() {
             Monotonic.sleep_until(due);
             if self.interrupt.is_set() {
-                return attempt;
+                return Err(attempt);
             }
             if !connection.is_alive() {
                 // Its server closed it while we waited; that it has to be dialled anew is this request's own time.
                 drop(connection);
                 connection = match self.dial(&mut attempt) {
                     Some(connection) => connection,
-                    None => return attempt,
+                    None => return Err(attempt),
                 };
             }
         }
-        self.flights += 1;
         let keep = Keep {
             token_times: self.manner.keep_token_times,
             wire: self.manner.keep_wire.is_some(),
             text: self.manner.keep_answers,
         };
-        let outgoing = Outgoing { flight: self.flights, method: Method::Post, bytes: &request, keep };
-        let sent = connection.send(&outgoing, self.news.0.clone());
+        let outgoing = Outgoing { flight: id, method: Method::Post, bytes: &request, keep };
+        let sent = connection.send(&outgoing, news.clone());
         watch.sent();
-        let stop = self.wait(&mut connection, &sent, &mut attempt.exchange, watch);
+        // A prompt may be megabytes, and thousands may be under way.
+        let request = self.manner.keep_wire.is_some().then_some(request);
+        Ok(Flight::new(connection, sent, *attempt, request))
+    }
+
+    /// What became of a request whose answer has ended.
+    fn ended(&mut self, flight: Flight, exchange: Exchange) -> Attempt {
+        let Flight { mut connection, sent, mut attempt, request, stop, .. } = flight;
+        attempt.exchange = exchange;
         attempt.outcome = self.hidden(outcome::of(&attempt.exchange, sent.end.as_ref().err(), stop));
         attempt.sent = Some(sent);
-        if let Some(folder) = &self.manner.keep_wire {
+        if let Some((folder, request)) = self.manner.keep_wire.as_ref().zip(request) {
             let kept = wire::keep(folder, self.trials, &self.endpoint.secrets, &request, &attempt.exchange.wire);
             if let Err(error) = kept {
                 self.changes.push(format!("the wire could not be kept in {}: {error}", folder.display()));
@@ -257,16 +273,11 @@ impl<'a> Session<'a> {
             adapted: self.adapted,
             extra: self.manner.extra.as_ref(),
         };
-        match self.ids_of(ask) {
-            _ if self.manner.chat => request.chat(&ask.conversation.messages()),
-            Some(ids) => request.completion(Prompt::Tokens(ids)),
-            None => request.completion(Prompt::Text(&ask.conversation.text())),
+        if self.manner.chat {
+            request.chat(&ask.conversation.messages())
+        } else {
+            request.completion(Prompt::Text(&ask.conversation.text()))
         }
-    }
-
-    /// The prompt's tokens, where it is to be sent as these.
-    fn ids_of<'b, S: Say>(&self, ask: &'b Ask<S>) -> Option<&'b [u32]> {
-        ask.conversation.ids().filter(|_| !self.manner.chat && !self.adapted.without_ids)
     }
 
     fn request(&self, body: &[u8]) -> Vec<u8> {
@@ -298,34 +309,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for the end of the request under way. `None` when it ended by itself.
-    fn wait(
-        &mut self,
-        connection: &mut Connection,
-        sent: &Sent,
-        exchange: &mut Exchange,
-        watch: &mut dyn Watch,
-    ) -> Option<Stop> {
-        let flight = self.flights;
-        let mut done_by = sent.end.is_err().then(|| Monotonic.now().after(AFTER_FAILED_UPLOAD));
-        let mut stop = None;
+    /// Waits for the end of the request under way.
+    fn wait(&mut self, mut flight: Flight, watch: &mut dyn Watch) -> Attempt {
         loop {
-            match self.news.1.recv_timeout(self.manner.look_up) {
-                Ok(news) if news.flight != flight => {}
-                Ok(News { event: Event::FirstToken(at), .. }) => watch.first_token(at.since(sent.at).unwrap_or(0)),
-                Ok(News { event: Event::Done, .. }) => done_by = Some(Monotonic.now().after(AFTER_DONE)),
-                Ok(News { event: Event::End(end), .. }) => {
-                    *exchange = *end;
-                    return stop;
-                }
-                Err(RecvTimeoutError::Disconnected) => return stop,
-                Err(RecvTimeoutError::Timeout) if stop.is_none() => {
-                    stop = self.stop(sent, done_by);
-                    if stop.is_some() {
-                        connection.abandon();
+            match self.news.1.recv_timeout(LOOK_UP) {
+                Ok(news) if news.flight != self.flights => {}
+                Ok(news) => {
+                    if let Some(exchange) = flight.hear(news.event, watch) {
+                        return self.ended(flight, *exchange);
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.look_after(&mut flight),
+                Err(RecvTimeoutError::Disconnected) => return self.ended(flight, Exchange::default()),
             }
         }
     }

@@ -15,7 +15,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 
 use super::cache::SpecError;
@@ -26,6 +25,7 @@ use super::service::Service;
 use super::timer::Timer;
 pub use super::truth::Truth;
 use super::truth::TruthLog;
+use crate::net::raise_descriptor_limit;
 use crate::net::stamp::Sentinel;
 
 /// The names that every simulated server serves beside its own: those of the commands people know.
@@ -75,7 +75,7 @@ pub struct Sim {
 
 impl Sim {
     /// Listens, and serves from a thread of its own. Thousands of streams need as many descriptors, so the process's
-    /// limit of them is raised as far as it may be.
+    /// limit of them is raised as far as it may be; what does not fit it is not accepted.
     pub fn start(config: SimConfig) -> Result<Sim, SimError> {
         raise_descriptor_limit();
         let listener = listen(config.port).map_err(|source| SimError::Listen { port: config.port, source })?;
@@ -149,12 +149,6 @@ impl Drop for Sim {
 }
 
 const BACKLOG: i32 = 4_096;
-
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    // Refused, the old limit stands, and what does not fit it is not accepted.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-}
 
 #[expect(clippy::disallowed_methods, reason = "the one socket outside the client")]
 fn listen(port: u16) -> io::Result<TcpListener> {

@@ -35,22 +35,30 @@ impl Design {
             (None, None) if is_endless => Some(workload.length().unwrap_or(REQUESTS)),
             (requests, _) => requests,
         };
-        let note = LoadNote {
+        let mut note = LoadNote {
             workload: said,
             arrivals: named(args),
             seed,
-            shard: ShardNote { index: shard.index(), count: shard.count() },
+            shard: ShardNote { index: shard.index(), count: shard.count(), senders: None },
             processors: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
         };
         let whole = Schedule::new(timing, workload, requests);
         // A shard may well have nothing to send; the run may not.
-        if whole.clone().next().is_none() {
+        let senders = senders(&whole, shard.count());
+        if senders == 0 {
             return Err(
                 UsageError("the load is over before its first request; raise --duration or --rate".into()).into()
             );
         }
+        note.shard.senders = Some(senders).filter(|senders| *senders < shard.count());
         Ok(Design { schedule: whole.of_shard(shard), note })
     }
+}
+
+/// How many of `shards` have a flow or a document to cache: both go round from the first shard on.
+fn senders(whole: &Schedule, shards: u64) -> u64 {
+    let flows = whole.clone().take(usize::try_from(shards).unwrap_or(usize::MAX)).count() as u64;
+    if flows == 0 { 0 } else { flows.max(whole.workload.primes().len() as u64).min(shards) }
 }
 
 /// Arrivals of flows: the rate counts requests, of which a flow has `turns`.

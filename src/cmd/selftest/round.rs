@@ -12,7 +12,7 @@ use crate::net::{Route, StampSource, Stopwatch, Trust};
 use crate::plan::{Arm, Role};
 use crate::sample::{Place, Sample};
 use crate::selftest::{Quality, Trial};
-use crate::session::{Ask, Interrupt, LOOK_UP, Manner, Session, Unwatched};
+use crate::session::{Ask, Interrupt, Manner, Session, Unwatched};
 use crate::sim::server::Truth;
 use crate::wire::body::Conversation;
 
@@ -78,7 +78,6 @@ impl Round {
             headers: Vec::new(),
             reuse: false,
             timeout: Duration::from_secs(10),
-            look_up: LOOK_UP,
             keep_answers: false,
             keep_token_times: false,
             keep_wire: None,

@@ -45,9 +45,10 @@ pub(super) fn remarks(tally: &Tally, asked: &[(usize, LoadNote)]) -> Vec<String>
 
 /// A run is known as a whole when each of its shards is there.
 fn missing_shards(asked: &[(usize, LoadNote)]) -> Option<String> {
-    let count = asked.iter().map(|(_, note)| note.shard.count).max()?;
+    let (_, note) = asked.iter().max_by_key(|(_, note)| note.shard.count)?;
+    let (count, senders) = (note.shard.count, note.shard.senders.unwrap_or(note.shard.count));
     let found: BTreeSet<u64> = asked.iter().map(|(_, note)| note.shard.index).collect();
-    let missing = (0..count).filter(|index| !found.contains(index)).map(|index| index.to_string());
+    let missing = (0..senders).filter(|index| !found.contains(index)).map(|index| index.to_string());
     let missing: Vec<String> = missing.collect();
     (!missing.is_empty()).then(|| {
         format!("this is a part of a run of {count} shards: the logs of shard {} are missing.", missing.join(", "))
@@ -72,7 +73,7 @@ mod tests {
             workload: "mix".into(),
             arrivals: "constant".into(),
             seed: 1,
-            shard: ShardNote { index, count },
+            shard: ShardNote { index, count, senders: None },
             processors: 2,
         }
     }
@@ -136,6 +137,16 @@ mod tests {
             "{}",
             said(&data)
         );
+    }
+
+    #[test]
+    fn a_shard_that_had_nothing_to_send_is_not_missing() {
+        let of = |index| {
+            let asked = note(index, 4);
+            LoadNote { shard: ShardNote { senders: Some(2), ..asked.shard }, ..asked }
+        };
+        assert!(!said(&read(&[shard(of(0), 100), shard(of(1), 100)])).contains("missing"));
+        assert!(said(&read(&[shard(of(0), 100)])).contains("the logs of shard 1 are missing"));
     }
 
     #[test]

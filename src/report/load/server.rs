@@ -68,10 +68,11 @@ fn of_metrics(part: &str, requests: u64, mean: f64) -> Vec<Cell> {
 pub(super) fn remark(tally: &Tally) -> Option<String> {
     let spans = tally.spans()?;
     let counted = spans.ttft.or(spans.queue)?.requests;
-    let ours = tally.answered();
+    // A run that was stopped left requests behind that the server had begun.
+    let ours = tally.sent();
     (counted > ours).then(|| {
         format!(
-            "the server's own clocks counted {counted} requests while {ours} of these were answered: others use it too."
+            "the server's own clocks counted {counted} requests while {ours} of these were sent: others use it too."
         )
     })
 }

@@ -196,6 +196,11 @@ impl Tally {
         self.kinds.iter().map(|kind| kind.answered).sum()
     }
 
+    /// Requests that went out, whatever became of them.
+    pub(super) fn sent(&self) -> u64 {
+        self.sessions.iter().map(|of| of.sent).sum()
+    }
+
     /// The times of all that were answered, growing.
     pub(super) fn all(&self, timed: Timed) -> Vec<f64> {
         let mut all = Vec::with_capacity(self.kinds.iter().map(|kind| kind.times(timed).len()).sum());
