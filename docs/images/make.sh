@@ -30,7 +30,7 @@ done
 figure ttft "memory=memory.jsonl" "disk=disk.jsonl"
 
 measured map.jsonl map --yes --max_fill_tokens 900k --context_tokens 1k \
-    --sim=7b,template=20,base=2ms,per_token=40us,quadratic=0ns,decode=0ns,noise=0.03,capacity=60k,tier2=240k,tier2_load=8us
+    --sim=7b,template=20,base=5ms,per_token=150us,quadratic=0ns,decode=25ms,noise=0.03,capacity=60k,tier2=240k,tier2_load=30us
 figure reuse map.jsonl
 
 rates="4 8 12 16 19 22"

@@ -128,9 +128,11 @@ impl Plot {
         words.size(SIZE).over_marks()
     }
 
-    /// Rules stand above the marks; the words of upright ones stand in as many lines as they need not to touch.
+    /// Rules stand above the marks, and their words above all rules; those of upright ones stand in as many lines as they
+    /// need not to touch.
     pub(super) fn rules(&self, svg: &mut String, rules: &[Rule]) -> fmt::Result {
         let mut taken: Vec<(usize, f64, f64)> = Vec::new();
+        let mut all_words = Vec::new();
         for rule in rules {
             match rule.across {
                 Across::X => {
@@ -141,18 +143,21 @@ impl Plot {
                     taken.push((line, from, to));
                     let y = self.top + 14.0 + 15.0 * line as f64;
                     // The width is a guess: words to the left of their rule end at it, however wide they are.
-                    let words = match from < x {
+                    all_words.push(match from < x {
                         true => Text::new(x - GAP, y, &rule.label).anchor("end"),
                         false => Text::new(from, y, &rule.label),
-                    };
-                    write_rule(svg, [x, self.top, x, self.bottom], words)?;
+                    });
+                    write_rule(svg, [x, self.top, x, self.bottom])?;
                 }
                 Across::Y => {
                     let Some(Px(y)) = self.y(rule.at) else { continue };
-                    let words = Text::new(self.right - 4.0, y - 5.0, &rule.label).anchor("end");
-                    write_rule(svg, [self.left, y, self.right, y], words)?;
+                    all_words.push(Text::new(self.right - 4.0, y - 5.0, &rule.label).anchor("end"));
+                    write_rule(svg, [self.left, y, self.right, y])?;
                 }
             }
+        }
+        for words in all_words {
+            writeln!(svg, r#"<g pointer-events="none">{}</g>"#, words.size(SIZE).over_marks())?;
         }
         Ok(())
     }
@@ -164,12 +169,11 @@ impl Plot {
     }
 }
 
-fn write_rule(svg: &mut String, ends: [f64; 4], words: Text) -> fmt::Result {
+fn write_rule(svg: &mut String, ends: [f64; 4]) -> fmt::Result {
     let ([x1, y1, x2, y2], colour) = (ends.map(Px), LIGHT.muted);
-    let words = words.size(SIZE).over_marks();
     writeln!(
         svg,
-        r#"<g class="rule" pointer-events="none"><line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-dasharray="3 3"/>{words}</g>"#
+        r#"<line class="rule" pointer-events="none" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{colour}" stroke-dasharray="3 3"/>"#
     )
 }
 

@@ -43,7 +43,7 @@ impl Figure {
             .map(|(words, size)| lines(words, |line| width_of(line, size.letters) <= WIDTH - 2.0 * MARGIN));
         let below_words = 12.0 + TITLE.line * title.len() as f64 + CAPTION.line * caption.len() as f64;
         let legend = key::Key::of(&self.series, below_words + 6.0);
-        let label = if self.y.label.is_empty() { 10.0 } else { 30.0 };
+        let label = if self.y.label.is_empty() { 10.0 } else { 34.0 };
         let top = below_words + 6.0 + legend.height() + label;
         let height = match &self.y.law {
             Law::Rows(names) => ROW * names.len().max(1) as f64,
@@ -80,7 +80,7 @@ impl Figure {
         }
         svg.write_str(&legend.svg())?;
         if !self.y.label.is_empty() {
-            writeln!(svg, "{}", Text::new(MARGIN, plot.top - 9.0, &self.y.label).size(TICK_SIZE).muted())?;
+            writeln!(svg, "{}", Text::new(MARGIN, plot.top - 14.0, &self.y.label).size(TICK_SIZE).muted())?;
         }
         writeln!(svg, r#"<g class="frame">{frame}</g>"#)?;
         // A dot on an axis is seen whole.

@@ -131,6 +131,31 @@ fn the_terminal_chart_stays_within_its_columns_and_shows_both_series() {
 }
 
 #[test]
+fn names_of_wide_letters_stay_within_the_columns_too() {
+    for name in ["缓存".repeat(30), "无缓存 / cold ".repeat(8)] {
+        let mut figure = scatter();
+        figure.series[0].name = name.clone();
+        figure.title = name.clone();
+        let mut rows = waterfall();
+        rows.y.law = Law::Rows(vec![name, "wait".into(), "stream".into()]);
+        for text in [figure.blocks(80), rows.blocks(80)] {
+            assert!(text.lines().all(|line| columns(line) <= 80), "{text}");
+        }
+    }
+}
+
+#[test]
+fn long_names_are_cut_at_their_begin_and_long_titles_set_in_lines() {
+    let mut figure = scatter();
+    figure.series[0].name = format!("{}/vllm.jsonl cold", "runs/of/a/long/day".repeat(5));
+    figure.title = "Time to first token against the share of the document that was seen before at 16,000 tokens".into();
+    let svg = figure.svg();
+    assert!(svg.contains("…") && svg.contains("/vllm.jsonl cold</text>"), "the end of a path tells");
+    assert!(svg.contains(&format!(r#"data-key="{}""#, figure.series[0].name)), "a switch has the whole name");
+    assert_eq!(svg.matches(r#"font-size="16""#).count(), 2, "two lines of title");
+}
+
+#[test]
 fn the_terminal_chart_of_two_series() {
     insta::assert_snapshot!(scatter().blocks(80));
 }

@@ -154,7 +154,7 @@ pub fn prepare(path: &Path, args: &OutputArgs) -> Result<Log, LogError> {
 
 /// Where a log is, and how to see it again.
 pub fn whereabouts(path: &Path) -> String {
-    format!("log: {0}; ttft report {0} prints this again, and with --open it is a page", path.display())
+    format!("log: {0}\nttft report {0} prints this again; with --open it is a page", path.display())
 }
 
 /// More rows under load than this, and a block is made from their figures alone.

@@ -97,3 +97,32 @@ fn wrap(text: &str, head: &str) -> String {
         .map(|(nth, line)| if nth == 0 { format!("{head}{line}") } else { format!("{indent}{line}") });
     begun.map(|line| cut(&line, WIDTH) + "\n").collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::{Cell, Column};
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_set_in_lines_before_a_column_gives_way() {
+        let long =
+            "reach 32,749 tokens, loads 29,500 tokens/s (20,700 to 51,100), and more of it than fits into a line";
+        let row = |words: [&str; 3]| words.map(|words| Cell::Words(words.into())).to_vec();
+        let table = Table {
+            name: "map",
+            title: "The cache".into(),
+            is_detail: false,
+            columns: vec![
+                Column::words("property", "property").whole(),
+                Column::words("value", "value").whole(),
+                Column::words("interval", "interval").whole(),
+            ],
+            rows: vec![row(["tier 2", long, "30,484 to 34,267"]), row(["policy", "LRU", "-"])],
+        };
+        let written = super::table(&table);
+        assert!(written.lines().all(|line| columns(line) <= WIDTH), "{written}");
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert!(words(long).iter().all(|word| words(&written).contains(word)), "{written}");
+        assert!(written.contains("30,484 to 34,267") && written.contains("policy    LRU"), "{written}");
+    }
+}

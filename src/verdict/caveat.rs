@@ -293,7 +293,7 @@ impl fmt::Display for Caveat {
             ),
             Caveat::Outliers { share } => write!(
                 f,
-                "{:.0} % of the times are far above their neighbours their neighbours: something else keeps the server or this machine busy",
+                "{:.0} % of the times are far above their neighbours: something else keeps the server or this machine busy",
                 percent(*share)
             ),
             Caveat::Buffered { requests } => write!(f, "in {requests} streams {}", buffering::ALARM),

@@ -29,7 +29,7 @@ fn every_command_ends_with_the_report_of_its_log_and_says_where_that_is() {
         let begin = printed.stdout.len().checked_sub(block.len()).expect("no more than the command printed");
         assert_eq!(printed.stdout.get(begin..), Some(block.as_str()), "{args}");
         assert_eq!(begin > 0, has_lines_before, "{args}: {}", printed.stdout);
-        let place = format!("log: {log}; ttft report {log} prints this again, and with --open it is a page");
+        let place = format!("log: {log}\nttft report {log} prints this again; with --open it is a page");
         assert!(printed.stderr.contains(&place), "{args}: {}", printed.stderr);
         for format in ["markdown", "csv", "json", "html"] {
             assert!(bench.report(&[log, "--format", format]).len() > 100, "{args}: {format}");
