@@ -64,13 +64,13 @@ fn main() {
         );
         if let Some(by_hand) = by_hand {
             println!(
-                "{:>8} the page takes {:.2} times what python3 takes for its medians",
+                "{:>8} the page takes {:.2} times what python3 takes for its medians; the bound is 1 s",
                 "",
                 known(of_page) / by_hand
             );
         }
         assert!(megabytes <= most_megabytes, "the page of {samples} samples has more than {most_megabytes} MB");
-        for seconds in [text, of_page, of_png].map(known) {
+        for seconds in [text, of_page].map(known) {
             assert!(seconds <= MOST_SECONDS, "a report of {samples} samples takes more than {MOST_SECONDS} s");
         }
     }
