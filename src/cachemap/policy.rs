@@ -143,6 +143,14 @@ const COARSE: u32 = 48;
 /// Capacities on each side of both ends of what is near, at each finer step.
 const AROUND: u64 = 4;
 
+/// Whether by how much the best policy leads the others is known from before. If so, a hopeless one need not be told from
+/// a very hopeless one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    Sought,
+    Known,
+}
+
 /// A log of requests and what it is to be explained by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -165,7 +173,7 @@ impl Case<'_> {
             .map(|nth| (guess as f64 * 0.4 * (2.5_f64 / 0.4).powf(f64::from(nth) / f64::from(COARSE))) as u64)
             .collect();
         let step = (guess / 25).max(1);
-        self.among(kinds, &grid, step)
+        self.among(kinds, &grid, step, Lead::Sought)
     }
 
     /// The same again after more looks, near to what was found, for the same policy; its margin stays.
@@ -174,15 +182,19 @@ impl Case<'_> {
         let low = before.low.saturating_sub(2 * self.held);
         let width = before.high + 2 * self.held - low;
         let grid: Vec<u64> = (0..=16).map(|nth| low + nth * width / 16).collect();
-        let found = self.among(&kinds, &grid, (width / 16).max(1))?;
+        let found = self.among(&kinds, &grid, (width / 16).max(1), Lead::Known)?;
         Some(Explained { margin: before.margin, ..found })
     }
 
-    fn among(&self, kinds: &[Kind], grid: &[u64], step: u64) -> Option<Explained> {
-        let score = |kind: Kind, capacity: u64| (capacity, self.likelihood(kind, capacity));
-        let coarse = kinds.iter().map(|kind| (*kind, grid.iter().map(|at| score(*kind, *at)).collect()));
-        let mut all: Vec<(Kind, BTreeMap<u64, f64>)> = coarse.collect();
-        let top = all.iter().map(|(_, scores)| peak(scores)).fold(f64::NEG_INFINITY, f64::max);
+    fn among(&self, kinds: &[Kind], grid: &[u64], step: u64, lead: Lead) -> Option<Explained> {
+        let mut top = f64::NEG_INFINITY;
+        let mut all: Vec<(Kind, BTreeMap<u64, f64>)> = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let best = if lead == Lead::Known { top } else { f64::NEG_INFINITY };
+            let scores = self.coarse(*kind, grid, best);
+            top = top.max(peak(&scores));
+            all.push((*kind, scores));
+        }
         for (kind, scores) in &mut all {
             if peak(scores) > top - HOPELESS {
                 self.zoom(*kind, scores, step);
@@ -206,6 +218,20 @@ impl Case<'_> {
         })
     }
 
+    /// The likelihoods of a grid, from its middle outwards, since what is far off is then soon known to be hopeless beside
+    /// the `best` so far.
+    fn coarse(&self, kind: Kind, grid: &[u64], mut best: f64) -> BTreeMap<u64, f64> {
+        let mut order: Vec<usize> = (0..grid.len()).collect();
+        order.sort_by_key(|nth| nth.abs_diff(grid.len() / 2));
+        let mut scores = BTreeMap::new();
+        for at in order.into_iter().map(|nth| grid[nth]) {
+            let score = self.likelihood(kind, at, best - HOPELESS);
+            best = best.max(score);
+            scores.insert(at, score);
+        }
+        scores
+    }
+
     /// Looks closer and closer at both ends of what is near to the best.
     fn zoom(&self, kind: Kind, scores: &mut BTreeMap<u64, f64>, mut step: u64) {
         while step > self.finest {
@@ -215,14 +241,22 @@ impl Case<'_> {
             for end in [low, high, u64::midpoint(low, high)] {
                 for nth in 0..=2 * AROUND {
                     let at = (end + nth * step).saturating_sub(AROUND * step) / self.finest * self.finest;
-                    scores.entry(at).or_insert_with(|| self.likelihood(kind, at));
+                    scores.entry(at).or_insert_with(|| self.likelihood(kind, at, top - HOPELESS));
                 }
             }
         }
     }
 
-    fn likelihood(&self, kind: Kind, capacity: u64) -> f64 {
-        self.looks(kind, capacity).map(|(access, found)| self.sight.probability(access, found).ln()).sum()
+    /// The logarithm; negative infinity from where it has fallen below `least` on, since no look makes it rise again.
+    fn likelihood(&self, kind: Kind, capacity: u64, least: f64) -> f64 {
+        let mut likelihood = 0.0;
+        for (access, found) in self.looks(kind, capacity) {
+            likelihood += self.sight.probability(access, found).ln();
+            if likelihood < least {
+                return f64::NEG_INFINITY;
+            }
+        }
+        likelihood
     }
 
     /// Of all looks, those that come out as they should.
