@@ -5,6 +5,9 @@
 //! cut into levels ([`segment`]). Where a level ends is then searched by its likelihood over all looks ([`border`]), and
 //! how quickly a lower tier loads by documents of two lengths ([`rate`]).
 //!
+//! By the clock the slowest level is that of misses, and a tier that is hardly quicker is not told from it. Where answers
+//! count, a miss is known to be one and is on no level; the lowest tier then ends, under LRU, where the capacity does.
+//!
 //! Where a level ends is its reach. Tiers that also hold what is above them end at their own size; tiers that hold only
 //! what left the one above end at the sum. A client cannot tell which.
 
@@ -14,6 +17,7 @@ mod rate;
 use super::fill::{Documents, Filled};
 use super::found::{Confidence, Property, Tier};
 use super::lab::{Lab, Stop};
+use super::policy::Policy;
 use crate::plan::map::Stage;
 use crate::stats::robust::{median, sigma_within};
 use crate::stats::segment::{self, Segment};
@@ -39,7 +43,9 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
         one(lab, &logs);
         return Ok(());
     }
-    let Scan { points, mut looks } = Scan::of(lab, &mut documents).await?;
+    let end = counted_end(lab);
+    let only_hits = end.is_some();
+    let Scan { points, mut looks } = Scan::of(lab, &mut documents, only_hits).await?;
     let logs: Vec<f64> = points.iter().map(|(_, log)| *log).collect();
     let levels = rising(segment::segments(&logs, MOST_LEVELS, step), step);
     let sigma = lab.levels.sigma.max(sigma_within(&logs, 5).unwrap_or(0.0));
@@ -48,7 +54,7 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
     for pair in levels.windows(2) {
         let [level, next] = [pair[0], pair[1]];
         let range = (points[level.start].0, points[next.end - 1].0);
-        let border = Border { fast: level.level, slow: next.level, sigma, range };
+        let border = Border { fast: level.level, slow: next.level, sigma, range, only_hits };
         let Placed { low, middle, high } = border.find(lab, &mut documents, &mut looks).await?;
         tiers.push(Tier {
             reach_tokens: middle + usual,
@@ -59,6 +65,13 @@ pub(super) async fn find(lab: &mut Lab, filled: Option<Filled>) -> Result<(), St
             ttft_ns: level.level.exp() as u64,
         });
     }
+    tiers.extend(end.zip(levels.last()).map(|((reach_tokens, reach_interval), level)| Tier {
+        reach_tokens,
+        reach_interval,
+        load_tokens_per_s: None,
+        load_interval: None,
+        ttft_ns: level.level.exp() as u64,
+    }));
     rate::measure(lab, &mut documents, &mut tiers).await?;
     if tiers.is_empty() {
         lab.note(|map| map.give_up("tiers", "no level ends within the fill"));
@@ -90,6 +103,15 @@ fn rising(levels: Vec<Segment>, step: f64) -> Vec<Segment> {
     rising
 }
 
+/// Where the lowest tier ends, and within what, if the answers count: under LRU where the capacity does.
+fn counted_end(lab: &Lab) -> Option<(u64, (u64, u64))> {
+    let (policy, capacity, interval) =
+        lab.known(|map| (map.policy.value, map.capacity_tokens.value, map.capacity_tokens.interval));
+    let reach = capacity.filter(|_| lab.levels.exact && policy == Some(Policy::Lru))?;
+    let (low, high) = interval?;
+    Some((reach, (low as u64, high.unwrap_or(low) as u64)))
+}
+
 /// One level: the whole capacity.
 fn one(lab: &Lab, logs: &[f64]) {
     let ttft_ns = median(logs).map_or(0, |log| log.exp() as u64);
@@ -114,7 +136,8 @@ struct Scan {
 }
 
 impl Scan {
-    async fn of(lab: &mut Lab, documents: &mut Documents) -> Result<Scan, Stop> {
+    /// Of hits alone, where answers count.
+    async fn of(lab: &mut Lab, documents: &mut Documents, only_hits: bool) -> Result<Scan, Stop> {
         let usual = documents.usual();
         let most = documents.total().saturating_sub(usual).max(2 * usual);
         let ratio = (most as f64 / usual as f64).powf(1.0 / (DISTANCES - 1) as f64);
@@ -134,6 +157,9 @@ impl Scan {
                 }
                 used.insert(document);
                 let seen = documents.look(lab, Stage::Tiers, document).await?;
+                if only_hits && !lab.levels.is_hit(&seen) {
+                    continue;
+                }
                 let point = (distance, seen.ttft.ln());
                 scan.looks.push(point);
                 quicker = Some(quicker.filter(|quicker| quicker.1 <= point.1).unwrap_or(point));

@@ -7,6 +7,7 @@ mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod load;
+mod map;
 mod memory;
 mod noise;
 mod prompts;

@@ -25,6 +25,8 @@ pub(super) struct Border {
     pub slow: f64,
     pub sigma: f64,
     pub range: (u64, u64),
+    /// A look that misses is on neither level.
+    pub only_hits: bool,
 }
 
 /// A border's place.
@@ -52,6 +54,9 @@ impl Border {
             let inside = documents.by_distance().into_iter().filter(|(at, _)| placed.low < *at && *at < placed.high);
             let Some((distance, document)) = inside.min_by_key(|(at, _)| at.abs_diff(placed.middle)) else { break };
             let seen = documents.look(lab, Stage::Tiers, document).await?;
+            if self.only_hits && !lab.levels.is_hit(&seen) {
+                continue;
+            }
             looks.push((distance, seen.ttft.ln()));
             placed = self.placed(looks);
         }
@@ -108,7 +113,7 @@ impl Border {
 mod tests {
     use super::*;
 
-    const BORDER: Border = Border { fast: 1.0, slow: 2.0, sigma: 0.1, range: (0, 1_000) };
+    const BORDER: Border = Border { fast: 1.0, slow: 2.0, sigma: 0.1, range: (0, 1_000), only_hits: false };
 
     #[test]
     fn the_border_lies_between_the_last_quick_and_the_first_slow_look() {
