@@ -31,6 +31,9 @@ pub struct CacheMap {
     /// Tokens of a word of the documents, where it is not one.
     #[serde(skip)]
     pub tokens_per_word: Option<f64>,
+    /// Which words are one token, where the answers had to tell.
+    #[serde(skip)]
+    pub words: Option<Words>,
     /// Tokens that others stored in a second, where that moved what was found.
     #[serde(skip)]
     pub foreign_tokens_per_s: Option<f64>,
@@ -112,6 +115,27 @@ impl Semantics {
             Semantics::Units => "request ends and common prefixes",
             Semantics::NonPrefix => "any part",
             Semantics::Replay => "whole prompts",
+        }
+    }
+}
+
+/// What the answers say of the words that documents are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// They count no tokens.
+    Uncounted,
+    /// All are one token, but these, of which some could not be checked.
+    Checked { left_out: Vec<String> },
+    /// Nearly all are more than one.
+    TooFew,
+}
+
+impl Words {
+    /// Those that stand in no document.
+    pub fn left_out(&self) -> &[String] {
+        match self {
+            Words::Checked { left_out } => left_out,
+            Words::Uncounted | Words::TooFew => &[],
         }
     }
 }

@@ -76,6 +76,8 @@ pub(super) struct Seen {
     pub cached: Option<u64>,
     /// By the server's own word, else the words it was made of.
     pub tokens: u64,
+    /// By the server's own word.
+    pub counted: Option<u64>,
     /// When it was sent and when it had ended, in the lab's time.
     pub sent_ns: Nanos,
     pub end_ns: Nanos,
@@ -164,7 +166,7 @@ impl Lab {
 
     /// A request with `pieces` as any stage sends it.
     pub fn probe(&self, stage: Stage, arm: Arm, role: Role, pieces: Vec<Piece>) -> Probe {
-        Probe { stage, arm, role, pieces, identity: 0, is_pinned: true, reuse_tokens: None }
+        Probe { stage, arm, role, pieces, listed: None, identity: 0, is_pinned: true, reuse_tokens: None }
     }
 
     /// A new text, to be found again later.
@@ -199,7 +201,8 @@ impl Lab {
                 let tokens = sample.prompt_tokens().unwrap_or(words + self.levels.frame_tokens);
                 self.log(&probe.pieces, tokens - words.min(tokens));
                 let (sent_ns, end_ns) = self.times(&sample, ttft);
-                return Ok(Seen { ttft: ttft as f64, cached: sample.cached_tokens(), tokens, sent_ns, end_ns });
+                let (cached, counted) = (sample.cached_tokens(), sample.prompt_tokens());
+                return Ok(Seen { ttft: ttft as f64, cached, tokens, counted, sent_ns, end_ns });
             }
             self.failures += 1;
             if self.failures >= FAILURES_IN_ALL {

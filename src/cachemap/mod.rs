@@ -1,6 +1,7 @@
 //! The anatomy of a KV cache, found from outside: an experiment that says what to send next and is told what came back.
 //!
 //! ```text
+//! words       which words are one token, where no tokenizer tells: by what the answers count
 //! opening     is anything cached, how much quicker is it, do answers count cached tokens, when can a prompt be hit
 //! replicas    a few documents, each sent again and again: every replica misses once
 //! semantics   replay, extension, divergence, divergence again, a part that is no prefix
@@ -36,6 +37,7 @@ mod semantics;
 mod sharing;
 mod texts;
 mod tiers;
+mod words;
 
 use std::cell::{Ref, RefCell};
 use std::fmt;
@@ -49,7 +51,7 @@ use crate::plan::{Arm, Role};
 use crate::sample::{Place, Sample};
 
 pub use crate::plan::map::{Design, Stage};
-pub use found::{CacheMap, Confidence, Point, Property, Reason, Semantics, Tier};
+pub use found::{CacheMap, Confidence, Point, Property, Reason, Semantics, Tier, Words};
 use lab::{Desk, Lab, Stop};
 pub use policy::Policy;
 pub use texts::Texts;
@@ -78,6 +80,8 @@ pub struct Probe {
     pub arm: Arm,
     pub role: Role,
     pub pieces: Vec<Piece>,
+    /// Where words of the list stand in place of the last piece's own: the first of them.
+    pub listed: Option<u64>,
     /// 0 is the usual one; n is the nth of [`Design::identities`].
     pub identity: usize,
     /// Whether it is to go to the one replica that everything but the search for replicas is measured on.
@@ -188,6 +192,7 @@ impl Map {
 
 /// All stages, in order. What cannot be found stops its stage; what makes the rest worthless stops the experiment.
 async fn experiment(mut lab: Lab) -> Result<(), Stop> {
+    words::check(&mut lab).await?;
     opening::measure(&mut lab).await?;
     if lab.enters(Stage::Replicas) {
         replicas::count(&mut lab).await?;

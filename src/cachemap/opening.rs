@@ -244,7 +244,7 @@ mod tests {
     const COLD_MS: f64 = 10.0;
 
     fn quick(replays_ms: &[f64]) -> Option<usize> {
-        let seen = |ms: &f64| Seen { ttft: ms * 1e6, cached: None, tokens: 512, sent_ns: 0, end_ns: 0 };
+        let seen = |ms: &f64| Seen { ttft: ms * 1e6, cached: None, tokens: 512, counted: None, sent_ns: 0, end_ns: 0 };
         let replays: Vec<Seen> = replays_ms.iter().map(seen).collect();
         quick_among(&replays, (COLD_MS * 1e6).ln(), 0.05).map(|quick| quick.len())
     }

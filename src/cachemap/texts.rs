@@ -4,7 +4,7 @@
 //! 128 bits of a nonce, a token each, where hexadecimal digits would be as many tokens as a tokenizer likes.
 
 use super::{Piece, Probe};
-use crate::document::Vocabulary;
+use crate::document::{Vocabulary, text_of};
 use crate::rng::Nonce;
 
 /// What the documents of a session are made from.
@@ -12,37 +12,49 @@ use crate::rng::Nonce;
 pub struct Texts {
     pub nonce: Nonce,
     pub vocabulary: Vocabulary,
+    /// The token of each word of the list, where prompts can be sent as tokens.
+    pub ids: Vec<u32>,
 }
 
 impl Texts {
     /// The probe's whole text.
     pub fn of(&self, probe: &Probe) -> String {
-        let mut text = String::new();
+        text_of(self.numbers(probe))
+    }
+
+    /// The same as tokens.
+    pub fn ids_of(&self, probe: &Probe) -> Option<Vec<u32>> {
+        (!self.ids.is_empty()).then(|| self.numbers(probe).into_iter().map(|number| self.ids[number]).collect())
+    }
+
+    /// The probe's words by their numbers in the list.
+    fn numbers(&self, probe: &Probe) -> Vec<usize> {
+        let mut numbers = Vec::with_capacity(probe.words() as usize);
         for (nth, piece) in probe.pieces.iter().enumerate().filter(|(_, piece)| piece.words > 0) {
-            let expected = nth.checked_sub(1).map(|before| self.next_word(probe.pieces[before]));
-            let words = self.words(*piece, expected.as_deref());
-            if !text.is_empty() {
-                text.push(' ');
+            if let Some(first) = probe.listed.filter(|_| nth + 1 == probe.pieces.len()) {
+                numbers.extend(first as usize..(first + piece.words) as usize);
+                continue;
             }
-            text.push_str(&words);
+            let expected = nth.checked_sub(1).and_then(|before| self.next_word(probe.pieces[before]));
+            numbers.extend(self.words(*piece, expected));
         }
-        text
+        numbers
     }
 
     /// The words of `piece`, which do not begin with `expected`: else it would share a word more than it says.
-    fn words(&self, piece: Piece, expected: Option<&str>) -> String {
+    fn words(&self, piece: Piece, expected: Option<usize>) -> Vec<usize> {
         let of = |variant: &str| {
-            self.vocabulary.filler(self.nonce, &format!("map {}{variant}", piece.document), piece.words)
+            let name = format!("map {}{variant}", piece.document);
+            self.vocabulary.numbers(self.nonce, &name, piece.words).collect::<Vec<usize>>()
         };
         let words = of("");
-        let begins_as_expected = expected.is_some_and(|expected| words.split(' ').next() == Some(expected));
-        if begins_as_expected { of(" otherwise") } else { words }
+        if words.first() == expected.as_ref() { of(" otherwise") } else { words }
     }
 
     /// What would follow `piece` in its own text.
-    fn next_word(&self, piece: Piece) -> String {
+    fn next_word(&self, piece: Piece) -> Option<usize> {
         let longer = Piece { words: piece.words + 1, ..piece };
-        self.words(longer, None).rsplit(' ').next().unwrap_or_default().to_owned()
+        self.words(longer, None).last().copied()
     }
 }
 
@@ -52,19 +64,27 @@ mod tests {
     use crate::plan::map::Stage;
     use crate::plan::{Arm, Role};
 
-    fn text(pieces: &[(u64, u64)]) -> String {
+    fn probe(pieces: &[(u64, u64)]) -> Probe {
         let pieces = pieces.iter().map(|&(document, words)| Piece { document, words }).collect();
-        let probe = Probe {
+        Probe {
             stage: Stage::Block,
             arm: Arm::Cold,
             role: Role::Prime,
             pieces,
+            listed: None,
             identity: 0,
             is_pinned: true,
             reuse_tokens: None,
-        };
+        }
+    }
+
+    fn texts() -> Texts {
         let nonce = "00ff00ff00ff00ff00ff00ff00ff00ff".parse().unwrap();
-        Texts { nonce, vocabulary: Vocabulary::default() }.of(&probe)
+        Texts { nonce, vocabulary: Vocabulary::default(), ids: (1_000..1_512).collect() }
+    }
+
+    fn text(pieces: &[(u64, u64)]) -> String {
+        texts().of(&probe(pieces))
     }
 
     fn common_words(one: &str, other: &str) -> usize {
@@ -82,5 +102,20 @@ mod tests {
     #[test]
     fn a_prompt_has_as_many_words_as_its_pieces() {
         assert_eq!(text(&[(1, 20), (2, 0), (3, 7)]).split(' ').count(), 27);
+    }
+
+    #[test]
+    fn tokens_are_those_of_the_words() {
+        let probe = probe(&[(1, 20), (2, 0), (3, 7)]);
+        let numbers = texts().ids_of(&probe).unwrap().into_iter().map(|id| id as usize - 1_000);
+        assert_eq!(text_of(numbers), texts().of(&probe));
+        assert_eq!(Texts { ids: Vec::new(), ..texts() }.ids_of(&probe), None);
+    }
+
+    #[test]
+    fn words_of_the_list_stand_in_place_of_the_last_piece() {
+        let text = texts().of(&Probe { listed: Some(64), ..probe(&[(1, 15), (2, 3)]) });
+        assert_eq!(text, format!("{} {}", texts().of(&probe(&[(1, 15)])), crate::document::listed(64..67)));
+        assert_eq!(texts().of(&Probe { listed: Some(0), ..probe(&[(1, 15), (2, 0)]) }), texts().of(&probe(&[(1, 15)])));
     }
 }

@@ -13,7 +13,7 @@ use super::journal::{self, Journal};
 use super::open::Opened;
 use super::setup::Setup;
 use super::{UsageError, advice, report};
-use crate::cachemap::{Map, Probe, Step, Texts};
+use crate::cachemap::{Map, Probe, Step, Texts, Words};
 use crate::cli::map::{Identity, MapArgs, Pin};
 use crate::document::Vocabulary;
 use crate::endpoint::AUTHORIZATION;
@@ -23,7 +23,7 @@ use crate::progress::Voice;
 use crate::record::MapNote;
 use crate::sample::Outcome;
 use crate::session::{Ask, Manner, Session, Unwatched};
-use crate::wire::body::Conversation;
+use crate::wire::body::Exactly;
 use resume::Before;
 
 /// Tokens that everything but the fill sends at most, beside forty documents.
@@ -61,7 +61,8 @@ pub fn run(args: MapArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         }
     };
     let mut run = Run {
-        texts: Texts { nonce: setup.nonce, vocabulary: Vocabulary::without(&note.words_left_out) },
+        texts: Texts { nonce: setup.nonce, vocabulary: vocabulary(&note, &map), ids: note.word_ids.clone() },
+        note: &note,
         session: setup.session(Manner { keep_token_times: false, ..usual.clone() }),
         usual,
         args: &args,
@@ -83,6 +84,7 @@ struct Run<'a> {
     voice: Voice,
     map: Map,
     texts: Texts,
+    note: &'a MapNote,
     session: Session<'a>,
     /// How requests are sent that are neither pinned nor of another identity.
     usual: Manner,
@@ -114,6 +116,7 @@ impl Run<'_> {
                     if stage.replace(probe.stage) != Some(probe.stage) {
                         let tokens = self.spent.prompt_tokens;
                         self.voice.note(&format!("{} (after {tokens} tokens)", title(probe.stage)));
+                        self.texts.vocabulary = vocabulary(self.note, &self.map);
                     }
                     self.perform(&probe)?;
                     has_sent = true;
@@ -125,13 +128,13 @@ impl Run<'_> {
     }
 
     fn perform(&mut self, probe: &Probe) -> anyhow::Result<()> {
-        let text = self.texts.of(probe);
+        let (text, ids) = (self.texts.of(probe), self.texts.ids_of(probe));
         *self.session.manner_mut() = self.manner(probe);
         let ask = Ask {
             arm: probe.arm,
             role: probe.role,
             place: probe.place(),
-            conversation: Conversation { nonce: None, document: "", prompt: &text },
+            conversation: Exactly { text: &text, ids: ids.as_deref() },
             max_tokens: self.args.session.pace.max_tokens,
         };
         let mut sample = self.session.perform(&ask, &mut Unwatched);
@@ -197,14 +200,34 @@ impl Run<'_> {
 /// What the map sends at most: the fill of what the server says it holds, else of all that may be filled.
 fn cost(args: &MapArgs, note: &MapNote) -> Cost {
     let design = &note.design;
-    let capacity = note.said_capacity_tokens.unwrap_or(u64::MAX).min(args.max_fill_tokens.0);
+    let capacity = said_tokens(note).unwrap_or(u64::MAX).min(args.max_fill_tokens.0);
     let fill = if design.skip.contains(&Stage::Fill) { 0 } else { (PER_CAPACITY * capacity as f64) as u64 };
     let prompt_tokens = fill + BESIDE_FILL + 40 * design.words;
     Cost { requests: fill / design.words + 200, prompt_tokens }
 }
 
+/// Tokens that all tiers together hold by the server's word; `None` where it does not tell of all of them.
+fn said_tokens(note: &MapNote) -> Option<u64> {
+    let behind = match &note.said_lmcache {
+        Some(status) if status.outer_stores == 0 => {
+            status.memory_tokens(note.kv_bytes_per_token).map(|(_, tokens)| tokens)
+        }
+        None if !note.says_lmcache => Some(0),
+        _ => None,
+    };
+    Some(note.said_capacity_tokens? + note.said_host_tokens.unwrap_or(0) + behind?)
+}
+
+/// The words of the documents: without those that a tokenizer, or what the answers count, says are more than a token.
+fn vocabulary(note: &MapNote, map: &Map) -> Vocabulary {
+    let found = map.found();
+    let checked = found.words.iter().flat_map(Words::left_out);
+    Vocabulary::without(&note.words_left_out.iter().chain(checked).cloned().collect::<Vec<_>>())
+}
+
 fn title(stage: Stage) -> &'static str {
     match stage {
+        Stage::Words => "words: which are one token, by what the answers count",
         Stage::Opening => "opening: how much quicker is a hit, and is it counted",
         Stage::Replicas => "replicas: how many servers answer",
         Stage::Semantics => "semantics: what is a hit",

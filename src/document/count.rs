@@ -22,6 +22,14 @@ pub trait CountTokens {
     /// # Errors
     /// As for [`CountTokens::count`].
     fn cut(&self, text: &str, limit: u64) -> Result<Cut, CountError>;
+
+    /// The tokens of `text` themselves; `None` where they are counted and not told.
+    ///
+    /// # Errors
+    /// As for [`CountTokens::count`].
+    fn ids(&self, _text: &str) -> Result<Option<Vec<u32>>, CountError> {
+        Ok(None)
+    }
 }
 
 /// Where a text was cut.

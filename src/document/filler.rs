@@ -4,6 +4,8 @@
 //! GPT-2, cl100k, o200k, Llama 2 and 3, Gemma 3, Qwen 3 and DeepSeek V3. Words, and not random tokens: a text of random
 //! tokens comes back from a tokenizer with another length.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use rand::Rng;
@@ -13,6 +15,9 @@ use crate::rng::Nonce;
 /// 512 words, so that nine random bits draw one.
 const WORDS: &str = include_str!("words.txt");
 const BITS: u32 = 9;
+
+/// How many words there are.
+pub const LISTED: u64 = 1 << BITS;
 
 static LIST: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let words: Vec<_> = WORDS.split_ascii_whitespace().collect();
@@ -32,47 +37,69 @@ pub fn filler(nonce: Nonce, name: &str, words: u64) -> String {
 /// The words that texts are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vocabulary {
-    /// For each draw the word.
-    drawn: Vec<&'static str>,
+    /// For each draw the word's number in the list.
+    drawn: Vec<usize>,
 }
 
 impl Default for Vocabulary {
     fn default() -> Vocabulary {
-        Vocabulary { drawn: LIST.clone() }
+        Vocabulary { drawn: (0..LIST.len()).collect() }
     }
 }
 
 /// Words checked at once.
 const GROUP: usize = 64;
+/// What stands before the first of them, so that all have their space.
+const BEFORE: &str = "the";
 
 impl Vocabulary {
     /// All words but some; each of those is drawn as one of the others.
     pub fn without(left_out: &[String]) -> Vocabulary {
-        let kept: Vec<&str> = LIST.iter().copied().filter(|word| left_out.iter().all(|out| out != word)).collect();
+        let is_kept = |number: &usize| left_out.iter().all(|out| out != LIST[*number]);
+        let kept: Vec<usize> = (0..LIST.len()).filter(is_kept).collect();
         if kept.is_empty() {
             return Vocabulary::default();
         }
-        let drawn =
-            LIST.iter().enumerate().map(|(nth, word)| if kept.contains(word) { *word } else { kept[nth % kept.len()] });
-        Vocabulary { drawn: drawn.collect() }
+        let drawn = |number| if is_kept(&number) { number } else { kept[number % kept.len()] };
+        Vocabulary { drawn: (0..LIST.len()).map(drawn).collect() }
     }
 
     /// As [`filler`].
     pub fn filler(&self, nonce: Nonce, name: &str, words: u64) -> String {
+        text_of(self.numbers(nonce, name, words))
+    }
+
+    /// The same as the numbers of its words in the list.
+    pub fn numbers(&self, nonce: Nonce, name: &str, words: u64) -> impl Iterator<Item = usize> {
         let mut stream = nonce.stream(name);
-        let mut text = String::with_capacity(usize::try_from(words).unwrap_or(0).saturating_mul(5));
         let mut bits = 0_u64;
-        for drawn in 0..words {
+        let draw = move |drawn: u64| {
             if drawn.is_multiple_of(u64::from(u64::BITS / BITS)) {
                 bits = stream.next_u64();
             }
-            text.push_str(self.drawn[(bits & ((1 << BITS) - 1)) as usize]);
-            text.push(' ');
+            let number = self.drawn[(bits & ((1 << BITS) - 1)) as usize];
             bits >>= BITS;
-        }
-        text.pop();
-        text
+            number
+        };
+        (0..words).map(draw)
     }
+}
+
+/// Words of the list with single spaces between them.
+pub fn text_of(numbers: impl IntoIterator<Item = usize>) -> String {
+    let numbers = numbers.into_iter();
+    let mut text = String::with_capacity(5 * numbers.size_hint().0);
+    for number in numbers {
+        text.push_str(LIST[number]);
+        text.push(' ');
+    }
+    text.pop();
+    text
+}
+
+/// Some words of the list, in its order.
+pub fn listed(numbers: Range<u64>) -> String {
+    text_of(numbers.start as usize..numbers.end as usize)
 }
 
 /// The words that are more than one token with the space before them, by `count`: some groups in a few requests, and
@@ -81,7 +108,6 @@ impl Vocabulary {
 /// # Errors
 /// Those of `count`.
 pub fn longer_than_a_token<E>(mut count: impl FnMut(&str) -> Result<u64, E>) -> Result<Vec<String>, E> {
-    const BEFORE: &str = "the";
     let before = count(BEFORE)?;
     let mut left_out = Vec::new();
     let mut groups: Vec<&[&str]> = LIST.chunks(GROUP).collect();
@@ -99,10 +125,32 @@ pub fn longer_than_a_token<E>(mut count: impl FnMut(&str) -> Result<u64, E>) -> 
     Ok(left_out)
 }
 
+/// The token of each word of the list with its space, and 0 for those that are left out, by `ids`. `None` where it tells
+/// no ids, or not one for each word.
+///
+/// # Errors
+/// Those of `ids`.
+pub fn ids_of_words<E>(
+    left_out: &[String],
+    mut ids: impl FnMut(&str) -> Result<Option<Vec<u32>>, E>,
+) -> Result<Option<Vec<u32>>, E> {
+    let kept: Vec<usize> = (0..LIST.len()).filter(|number| left_out.iter().all(|out| out != LIST[*number])).collect();
+    let Some(before) = ids(BEFORE)? else { return Ok(None) };
+    let mut found = vec![0; LIST.len()];
+    for group in kept.chunks(GROUP) {
+        let told = ids(&format!("{BEFORE} {}", text_of(group.iter().copied())))?;
+        let Some(told) = told.filter(|told| told.len() == before.len() + group.len()) else { return Ok(None) };
+        for (number, id) in group.iter().zip(&told[before.len()..]) {
+            found[*number] = *id;
+        }
+    }
+    let differing: HashSet<u32> = kept.iter().map(|number| found[*number]).collect();
+    Ok((differing.len() == kept.len()).then_some(found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
 
     fn nonce(last: u8) -> Nonce {
         format!("{:030}{last:02x}", 0).parse().unwrap()
@@ -134,6 +182,27 @@ mod tests {
         let text = Vocabulary::without(&left_out).filler(nonce(1), "a", 20_000);
         assert!(!text.contains(['q', 'z']));
         assert_eq!(text.split(' ').count(), 20_000);
+    }
+
+    #[test]
+    fn ids_are_those_of_the_words_and_only_where_each_has_its_own() {
+        let left_out = [LIST[3].to_owned()];
+        let by_length = |text: &str| Ok::<_, std::convert::Infallible>(Some(vec![1; text.split(' ').count()]));
+        assert_eq!(ids_of_words(&left_out, by_length), Ok(None), "all the same");
+        let numbered = |text: &str| {
+            let id =
+                |word| LIST.iter().position(|listed| *listed == word).map_or(7_000, |number| 1_000 + number as u32);
+            Ok::<_, std::convert::Infallible>(Some(text.split(' ').map(id).collect()))
+        };
+        let ids = ids_of_words(&left_out, numbered).unwrap().expect("ids");
+        assert_eq!((ids[2], ids[3], ids[4], ids.len()), (1_002, 0, 1_004, 512));
+        assert_eq!(ids_of_words(&[], |_| Ok::<_, std::convert::Infallible>(None)), Ok(None));
+    }
+
+    #[test]
+    fn the_list_is_told_in_its_order() {
+        assert_eq!(listed(0..3), LIST[..3].join(" "));
+        assert_eq!(listed(5..5), "");
     }
 
     #[test]

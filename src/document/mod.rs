@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use count::{CountError, CountTokens, Cut, Heuristic, cut_at_ends, cut_by_counting};
-pub use filler::{Vocabulary, filler, longer_than_a_token};
+pub use filler::{LISTED, Vocabulary, filler, ids_of_words, listed, longer_than_a_token, text_of};
 pub use margin::tokens_to_send;
 
 use crate::rng::Nonce;

@@ -8,6 +8,7 @@ use crate::clock::Nanos;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    Words,
     Opening,
     Replicas,
     Semantics,
@@ -30,6 +31,9 @@ pub struct Design {
     pub most_fill_tokens: u64,
     /// Decides which prefixes are shared, and nothing else.
     pub seed: u64,
+    /// Whether the answers have to tell which words are one token, because no tokenizer does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check_words: bool,
     /// Stages that are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<Stage>,

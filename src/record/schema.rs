@@ -15,6 +15,7 @@ use crate::plan::prompts::Prompt;
 use crate::rng::Nonce;
 use crate::sample::{Sample, StampKind};
 use crate::selftest::{Quality, smallest_effect_ns};
+use crate::wire::lmcache::Status;
 use crate::wire::metrics::Spans;
 
 /// The version of the rows that are written here. It grows when a key changes its meaning or goes; a new key does not
@@ -152,14 +153,21 @@ pub struct MapNote {
     /// By the server's own word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_block_size: Option<u64>,
+    /// Of the engine's own cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_capacity_tokens: Option<u64>,
+    /// Of host memory behind it, where the engine itself fills that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_host_tokens: Option<u64>,
+    /// What LMCache's own server says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_lmcache: Option<Status>,
     /// llama.cpp's slots, and the context of each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_slots: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_slot_tokens: Option<u64>,
-    /// Whether the metrics page has LMCache's metrics.
+    /// Whether the engine's metrics page has LMCache's metrics.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub says_lmcache: bool,
     /// What counted the words' tokens; `None` where nothing could, and the answers' usage alone has to.
@@ -168,6 +176,9 @@ pub struct MapNote {
     /// Words that are more than one token to it, and stand in no document.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words_left_out: Vec<String>,
+    /// Where prompts are sent as token ids: that of each word of the list, 0 for one that is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub word_ids: Vec<u32>,
 }
 
 /// What each request of a session under load had to keep, and how many of them had to.

@@ -1,13 +1,16 @@
 //! The map of each session that mapped a cache: a table of properties, what was not identified, and what the server says.
 
+mod said;
+
 use std::fmt::Display;
 
 use super::data::Data;
 use super::table::{Cell, Column, Table};
 use super::units;
-use crate::cachemap::{CacheMap, Map, Property, Tier};
+use crate::cachemap::{CacheMap, Map, Property, Tier, Words};
 use crate::record::MapNote;
 use crate::sample::Sample;
+use crate::wire::body::IDS_AS_TEXT;
 
 /// A session's map and what its log says beside it.
 #[derive(Debug, Clone)]
@@ -15,6 +18,8 @@ pub struct Mapped {
     pub log: usize,
     pub map: CacheMap,
     note: MapNote,
+    /// Whether prompts of token ids were refused.
+    is_sent_as_text: bool,
 }
 
 impl Mapped {
@@ -24,7 +29,10 @@ impl Mapped {
             log.entries.chunk_by(|one, next| one.session == next.session).filter_map(move |entries| {
                 let (_, note) = log.maps.iter().find(|(session, _)| *session == entries[0].session)?;
                 let samples: Vec<Sample> = entries.iter().filter_map(|entry| entry.sample.clone()).collect();
-                Some(Mapped { log: nth, map: Map::of(note.design.clone(), &samples), note: note.clone() })
+                let is_sent_as_text =
+                    samples.iter().any(|sample| sample.adapted.iter().any(|change| change == IDS_AS_TEXT));
+                let map = Map::of(note.design.clone(), &samples);
+                Some(Mapped { log: nth, map, note: note.clone(), is_sent_as_text })
             })
         });
         sessions.collect()
@@ -129,27 +137,32 @@ impl Mapped {
         });
         let reasons = self.map.not_identified.value.iter().flatten();
         let open = reasons.map(|reason| format!("Not identified: {} ({}).", reason.property, reason.why));
-        let said = [
-            disagreement("block size", self.note.said_block_size, &self.map.block_size),
-            disagreement("capacity", self.note.said_capacity_tokens, &self.map.capacity_tokens),
-        ];
-        words.into_iter().chain(said.into_iter().flatten()).chain(self.said_otherwise()).chain(open).collect()
+        words.into_iter().chain(self.tokens()).chain(said::remarks(&self.map, &self.note)).chain(open).collect()
     }
 
-    /// What the server says that is no property of the map.
-    fn said_otherwise(&self) -> Vec<String> {
-        let slots = self.note.said_slots.zip(self.note.said_slot_tokens).map(|(slots, tokens)| {
-            format!(
-                "The server says that it has {} of {} tokens each. A slot keeps the last prompt that it answered and what \
-                 that has in common with the next one; blocks, reuse distances and policies are words for something else.",
-                if slots == 1 { "one slot".to_owned() } else { format!("{slots} slots") },
-                units::count(tokens)
-            )
-        });
-        let lmcache = self.note.says_lmcache.then(|| {
-            "LMCache reports to the server's /metrics, but neither the size of its chunks nor what it holds.".to_owned()
-        });
-        slots.into_iter().chain(lmcache).collect()
+    /// By what a length in words is one in tokens, where that is not plainly the server's tokenizer.
+    fn tokens(&self) -> Option<String> {
+        let said = match (&self.map.words, self.note.word_ids.is_empty()) {
+            (_, false) if self.is_sent_as_text => {
+                "Prompts of token ids were refused, so the same words were sent as text.".to_owned()
+            }
+            (_, false) => {
+                let counted_by = self.note.words_counted_by.as_deref().unwrap_or("a tokenizer");
+                format!("Prompts were token ids, of words that are one token each by {counted_by}.")
+            }
+            (Some(Words::Uncounted), _) => {
+                "Neither a tokenizer nor the answers count tokens: every length here is one in words.".to_owned()
+            }
+            (Some(Words::Checked { left_out }), _) => {
+                let left_out = match left_out.len() {
+                    0 => String::new(),
+                    left_out => format!("; {left_out} that are more, or could not be checked, were left out"),
+                };
+                format!("No tokenizer was at hand: by what the answers count, the words are one token each{left_out}.")
+            }
+            (Some(Words::TooFew) | None, _) => return None,
+        };
+        Some(said)
     }
 
     fn in_bytes(&self, tokens: u64) -> String {
@@ -175,20 +188,6 @@ fn row<T>(name: &str, property: &Property<T>, text: impl Fn(&T) -> String) -> Ve
 
 fn grade<T>(property: &Property<T>) -> Cell {
     property.confidence.map_or(Cell::Missing, |confidence| Cell::Words(format!("{confidence:?}")))
-}
-
-/// The server's own word beside what was found.
-fn disagreement(what: &str, said: Option<u64>, found: &Property<u64>) -> Option<String> {
-    let (said, found) = (said?, found.value?);
-    let said_text = units::count(said);
-    let off = found as f64 / said as f64 - 1.0;
-    Some(match off.abs() <= 0.03 {
-        true => format!("The server's own {what}, {said_text} tokens, agrees with what was found."),
-        false => format!(
-            "The server says that its {what} is {said_text} tokens, and {} were found; believe neither before you know why.",
-            units::count(found)
-        ),
-    })
 }
 
 fn number(x: f64) -> String {

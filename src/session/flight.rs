@@ -77,9 +77,10 @@ impl Session<'_> {
     }
 
     /// What its answer makes of a request. `ask` is what it was sent with.
-    pub fn land<S>(&mut self, ask: &Ask<S>, flight: Flight, exchange: Exchange) -> Landing {
+    pub fn land<S: Say>(&mut self, ask: &Ask<S>, flight: Flight, exchange: Exchange) -> Landing {
         let attempt = self.ended(flight, exchange);
-        match self.suits(&attempt) {
+        let sends_ids = self.ids_of(ask).is_some();
+        match self.suits(&attempt, sends_ids) {
             true => Landing::Again,
             false => Landing::Over(Box::new(self.sample(ask, attempt))),
         }

@@ -131,7 +131,8 @@ impl<'a> Session<'a> {
         let attempt = loop {
             let attempt = self.attempt(ask, watch);
             watch.ended();
-            if !self.suits(&attempt) {
+            let sends_ids = self.ids_of(ask).is_some();
+            if !self.suits(&attempt, sends_ids) {
                 break attempt;
             }
         };
@@ -144,10 +145,12 @@ impl<'a> Session<'a> {
         self.perform(ask, watch)
     }
 
-    /// Whether the server refused a parameter that can be left out; it is, from now on.
-    fn suits(&mut self, attempt: &Attempt) -> bool {
+    /// Whether the server refused what can be left out, or tokens that can be sent as text; it is, from now on.
+    fn suits(&mut self, attempt: &Attempt, sends_ids: bool) -> bool {
         let refusal = attempt.refusal();
-        !self.interrupt.is_set() && refusal.is_some_and(|refusal| self.adapted.suit(&refusal))
+        !self.interrupt.is_set()
+            && refusal
+                .is_some_and(|refusal| self.adapted.suit(&refusal) || sends_ids && self.adapted.suit_ids(&refusal))
     }
 
     /// What was left out of its requests to suit the server so far.
@@ -273,11 +276,16 @@ impl<'a> Session<'a> {
             adapted: self.adapted,
             extra: self.manner.extra.as_ref(),
         };
-        if self.manner.chat {
-            request.chat(&ask.conversation.messages())
-        } else {
-            request.completion(Prompt::Text(&ask.conversation.text()))
+        match self.ids_of(ask) {
+            _ if self.manner.chat => request.chat(&ask.conversation.messages()),
+            Some(ids) => request.completion(Prompt::Tokens(ids)),
+            None => request.completion(Prompt::Text(&ask.conversation.text())),
         }
+    }
+
+    /// The prompt's tokens, where it is to be sent as these.
+    fn ids_of<'b, S: Say>(&self, ask: &'b Ask<S>) -> Option<&'b [u32]> {
+        ask.conversation.ids().filter(|_| !self.manner.chat && !self.adapted.without_ids)
     }
 
     fn request(&self, body: &[u8]) -> Vec<u8> {

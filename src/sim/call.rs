@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::prompt::mix;
-use super::tokenizer::{self, TokenId};
+use super::tokenizer::{self, TokenId, Words};
 
 /// Which endpoint was called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) struct Call {
     pub says_max_tokens: bool,
     pub says_temperature: bool,
     pub says_stream_options: bool,
+    /// Whether the prompt came as token ids.
+    pub says_ids: bool,
     pub ignore_eos: bool,
     pub stream: bool,
     pub include_usage: bool,
@@ -117,11 +119,13 @@ enum PromptField<'a> {
 
 impl Call {
     /// Reads a body. `template_tokens` is the length of what the chat template puts before the first message.
-    pub fn read(kind: Kind, body: &[u8], template_tokens: u64) -> Result<Call, CallError> {
+    /// `words` says how words are cut into tokens.
+    pub fn read(kind: Kind, body: &[u8], template_tokens: u64, words: Words) -> Result<Call, CallError> {
         let body: Body = serde_json::from_slice(body).map_err(|error| CallError::Malformed(error.to_string()))?;
+        let says_ids = kind == Kind::Completions && matches!(body.prompt, Some(PromptField::Ids(_)));
         let ids = match kind {
-            Kind::Chat => chat_ids(&body.messages.ok_or(CallError::Missing("messages"))?, template_tokens),
-            Kind::Completions => prompt_ids(body.prompt.ok_or(CallError::Missing("prompt"))?, template_tokens),
+            Kind::Chat => chat_ids(&body.messages.ok_or(CallError::Missing("messages"))?, template_tokens, words),
+            Kind::Completions => prompt_ids(body.prompt.ok_or(CallError::Missing("prompt"))?, template_tokens, words),
         };
         let max_tokens = body.max_tokens.or(body.max_completion_tokens);
         if max_tokens == Some(0) {
@@ -137,6 +141,7 @@ impl Call {
             says_max_tokens: body.max_tokens.is_some(),
             says_temperature: body.temperature.is_some(),
             says_stream_options: options.is_some(),
+            says_ids,
             ignore_eos: body.ignore_eos.unwrap_or(false),
             stream: body.stream.unwrap_or(false),
             include_usage: options.is_some_and(|options| options.include_usage.unwrap_or(true)),
@@ -162,13 +167,13 @@ pub(super) fn name(text: &str) -> u64 {
 /// ```text
 /// template{template_tokens} (start role end_header content end)... start assistant end_header
 /// ```
-pub(super) fn chat_ids(messages: &[Message], template_tokens: u64) -> Vec<TokenId> {
+pub(super) fn chat_ids(messages: &[Message], template_tokens: u64, words: Words) -> Vec<TokenId> {
     let mut ids: Vec<TokenId> = beginning(template_tokens).collect();
     for message in messages {
         header(&message.role, &mut ids);
         match &message.content {
-            Some(Content::Text(text)) => tokenizer::encode_into(text, &mut ids),
-            Some(Content::Parts(parts)) => parts.iter().for_each(|part| tokenizer::encode_into(&part.text, &mut ids)),
+            Some(Content::Text(text)) => words.encode_into(text, &mut ids),
+            Some(Content::Parts(parts)) => parts.iter().for_each(|part| words.encode_into(&part.text, &mut ids)),
             None => {}
         }
         ids.push(tokenizer::special("end"));
@@ -186,14 +191,14 @@ pub(super) fn beginning(tokens: u64) -> impl Iterator<Item = TokenId> {
 }
 
 /// The tokens of a plain prompt. Text gets the one token that begins every text, ids are taken as they are.
-fn prompt_ids(prompt: PromptField, template_tokens: u64) -> Vec<TokenId> {
+fn prompt_ids(prompt: PromptField, template_tokens: u64, words: Words) -> Vec<TokenId> {
     let texts = match prompt {
         PromptField::Ids(ids) => return ids,
         PromptField::Text(text) => vec![text],
         PromptField::Batch(texts) => texts.into_iter().map(Cow::Owned).collect(),
     };
     let mut ids: Vec<TokenId> = beginning(template_tokens.min(1)).collect();
-    texts.iter().for_each(|text| tokenizer::encode_into(text, &mut ids));
+    texts.iter().for_each(|text| words.encode_into(text, &mut ids));
     ids
 }
 
@@ -202,7 +207,7 @@ mod tests {
     use super::*;
 
     fn chat(body: &str) -> Result<Call, CallError> {
-        Call::read(Kind::Chat, body.as_bytes(), 1)
+        Call::read(Kind::Chat, body.as_bytes(), 1, Words::default())
     }
 
     #[test]
@@ -222,8 +227,10 @@ mod tests {
 
     #[test]
     fn ids_are_taken_as_they_are() {
-        let read = |body: &str| Call::read(Kind::Completions, body.as_bytes(), 1).unwrap().ids;
+        let call = |body: &str| Call::read(Kind::Completions, body.as_bytes(), 1, Words::default()).unwrap();
+        let read = |body: &str| call(body).ids;
         assert_eq!(read(r#"{"prompt":[5,6,7]}"#), [5, 6, 7]);
+        assert_eq!([r#"{"prompt":[5]}"#, r#"{"prompt":"a"}"#].map(|body| call(body).says_ids), [true, false]);
         let text = read(r#"{"prompt":"river under"}"#);
         assert_eq!(read(&format!(r#"{{"prompt":{text:?}}}"#)), text);
     }

@@ -146,8 +146,10 @@ faults! {
     RefuseStreamOptions "refuse_stream_options": "400 to a request with stream_options",
     RefuseMaxTokens "refuse_max_tokens": "400 to max_tokens: it wants max_completion_tokens",
     RefuseTemperature "refuse_temperature": "400 to a request with temperature",
+    RefuseIds "refuse_ids": "400 to a prompt of token ids",
     NoModels "no_models": "404 for the list of models",
     NoTokenize "no_tokenize": "404 for the tokenizer",
+    LongWords "long_words": "a k within a word begins another token, so that some common words are two",
     NoMetrics "no_metrics": "404 for the counters",
     // The stream says something else than tokens.
     EmptyStream "empty_stream": "200 and a stream without a byte",
@@ -191,6 +193,7 @@ faults! {
     CachedTokensNull "cached_tokens_null": "cached tokens are never reported",
     CachedTokensMax "cached_tokens_max": "all but the last token are reported as cached, always",
     HitChangesAnswer "hit_changes_answer": "the answer is another one when the prompt was cached",
+    ConfigLies "config_lies" = 2: "the server says that its cache holds N times what it does",
     ForeignTraffic "foreign_traffic" = 1000: "between two requests others use N tokens, which the counters show",
 }
 

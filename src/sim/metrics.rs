@@ -6,11 +6,11 @@ use super::engine::Engine;
 use super::flavor::Flavor;
 use crate::clock::Nanos;
 
-/// The page, or `None` for a flavour that has none.
-pub(super) fn page(flavor: Flavor, engine: &Engine) -> Option<String> {
+/// The page, or `None` for a flavour that has none. It says `claimed` times the capacity.
+pub(super) fn page(flavor: Flavor, engine: &Engine, claimed: u64) -> Option<String> {
     let rows = match flavor {
-        Flavor::Vllm => vllm(engine),
-        Flavor::Sglang => sglang(engine),
+        Flavor::Vllm => vllm(engine, claimed),
+        Flavor::Sglang => sglang(engine, claimed),
         Flavor::LlamaCpp => llamacpp(engine),
         Flavor::Tgi => tgi(engine),
         _ => return None,
@@ -46,7 +46,7 @@ fn seconds(ns: Nanos) -> f64 {
     ns as f64 / 1e9
 }
 
-fn vllm(engine: &Engine) -> Vec<Row> {
+fn vllm(engine: &Engine, claimed: u64) -> Vec<Row> {
     let (running, waiting) = engine.lengths();
     let counters = engine.counters;
     let cache = &engine.profile.cache;
@@ -59,12 +59,14 @@ fn vllm(engine: &Engine) -> Vec<Row> {
         let labels = format!("{labels},source=\"{name}\"");
         row("counter", "vllm:prompt_tokens_by_source_total", &labels, value as f64)
     };
-    let first = cache.tiers.first();
+    // As in vLLM, it is the engine's own cache. What a connector holds behind it is not the engine's to tell.
+    let block = cache.tiers.first().map_or(1, |tier| tier.block_tokens);
+    let blocks = claimed * engine.capacity_tokens() / block;
     let config = format!(
-        "block_size=\"{}\",enable_prefix_caching=\"{}\",engine=\"0\",num_gpu_blocks=\"{}\"",
-        first.map_or(0, |tier| tier.block_tokens),
+        "block_size=\"{block}\",enable_prefix_caching=\"{}\",engine=\"0\",kv_cache_size_tokens=\"{}\",\
+         num_cpu_blocks=\"None\",num_gpu_blocks=\"{blocks}\",num_gpu_blocks_override=\"None\"",
         if engine.profile.hit { "True" } else { "False" },
-        first.map_or(0, |tier| tier.capacity_tokens / tier.block_tokens),
+        blocks * block,
     );
     let histogram = |sum, count, ns| {
         let requests = counters.requests as f64;
@@ -99,20 +101,28 @@ fn vllm(engine: &Engine) -> Vec<Row> {
     rows
 }
 
-fn sglang(engine: &Engine) -> Vec<Row> {
+fn sglang(engine: &Engine, claimed: u64) -> Vec<Row> {
     let (running, waiting) = engine.lengths();
     let counters = engine.counters;
     let labels = format!("model_name=\"{}\"", engine.profile.model);
     let cached: u64 = counters.hit_tokens.iter().sum();
-    vec![
+    let tiers = &engine.profile.cache.tiers;
+    // HiCache keeps one pool in host memory.
+    let host = tiers
+        .get(1)
+        .map(|host| row("gauge", "sglang:hicache_host_total_tokens", &labels, (claimed * host.capacity_tokens) as f64));
+    let mut rows = vec![
         row("counter", "sglang:prompt_tokens_total", &labels, counters.prompt_tokens as f64),
         row("counter", "sglang:cached_tokens_total", &labels, cached as f64),
         row("counter", "sglang:generation_tokens_total", &labels, counters.completion_tokens as f64),
         row("gauge", "sglang:cache_hit_rate", &labels, cached as f64 / counters.prompt_tokens.max(1) as f64),
         row("gauge", "sglang:num_running_reqs", &labels, running as f64),
         row("gauge", "sglang:num_queue_reqs", &labels, waiting as f64),
-        row("gauge", "sglang:max_total_num_tokens", &labels, engine.capacity_tokens() as f64),
-    ]
+        row("gauge", "sglang:max_total_num_tokens", &labels, (claimed * engine.capacity_tokens()) as f64),
+        row("gauge", "sglang:page_size", &labels, tiers.first().map_or(1, |tier| tier.block_tokens) as f64),
+    ];
+    rows.extend(host);
+    rows
 }
 
 fn llamacpp(engine: &Engine) -> Vec<Row> {

@@ -25,6 +25,7 @@ pub mod flavor;
 pub mod fleet;
 mod framing;
 pub mod latency;
+mod lmcache;
 mod manner;
 mod metrics;
 pub mod profile;

@@ -9,8 +9,8 @@ use super::call::{self, Message};
 use super::engine::Engine;
 use super::faults::{FaultKind, Faults};
 use super::flavor::Flavor;
-use super::metrics;
-use super::tokenizer::{self, TokenId};
+use super::tokenizer::{TokenId, Words};
+use super::{lmcache, metrics};
 
 /// A request beside completions.
 pub(super) struct Query<'a> {
@@ -39,6 +39,7 @@ pub(super) fn find(
 ) -> Option<Found> {
     let has = |kind| faults.has(kind, 0);
     let reset_works = !has(FaultKind::ResetLies);
+    let claimed = faults.number(FaultKind::ConfigLies, 0).unwrap_or(1);
     let is_post = query.method == Method::POST;
     match (query.path, flavor) {
         // The path is there, and the method is not.
@@ -48,8 +49,11 @@ pub(super) fn find(
         ("/v1/models", _) if !has(FaultKind::NoModels) => Some(Found::Json(model_list(flavor, models, engine))),
         ("/health", Flavor::LlamaCpp) => Some(Found::Json(json!({"status": "ok"}))),
         ("/health", _) => Some(Found::Empty),
-        ("/metrics", _) if !has(FaultKind::NoMetrics) => metrics::page(flavor, engine).map(Found::Text),
-        ("/tokenize" | "/v1/tokenize", _) if is_post && !has(FaultKind::NoTokenize) => tokenize(flavor, engine, query),
+        ("/metrics", _) if !has(FaultKind::NoMetrics) => metrics::page(flavor, engine, claimed).map(Found::Text),
+        ("/lmcache/status", Flavor::Vllm) => lmcache::status(engine, claimed).map(Found::Json),
+        ("/tokenize" | "/v1/tokenize", _) if is_post && !has(FaultKind::NoTokenize) => {
+            tokenize(flavor, engine, Words { part_at_k: has(FaultKind::LongWords) }, query)
+        }
         ("/version", Flavor::Vllm) => Some(Found::Json(json!({"version": "0.0.0-sim"}))),
         ("/reset_prefix_cache", Flavor::Vllm) if is_post => {
             Some(Found::Json(reset_vllm(engine, query.query, reset_works)))
@@ -60,7 +64,7 @@ pub(super) fn find(
         }
         ("/get_server_info", Flavor::Sglang) => {
             let page_size = engine.profile.cache.tiers.first().map(|tier| tier.block_tokens);
-            let total = engine.capacity_tokens();
+            let total = claimed * engine.capacity_tokens();
             Some(Found::Json(json!({"model_path": models[0], "page_size": page_size, "max_total_num_tokens": total})))
         }
         ("/props", Flavor::LlamaCpp) => {
@@ -115,7 +119,7 @@ struct TokenizeBody<'a> {
     add_special_tokens: Option<bool>,
 }
 
-fn tokenize(flavor: Flavor, engine: &Engine, query: &Query) -> Option<Found> {
+fn tokenize(flavor: Flavor, engine: &Engine, words: Words, query: &Query) -> Option<Found> {
     let refused = |message: String| {
         Found::Refused(400, json!({"error": {"message": message, "type": "BadRequestError", "code": 400}}))
     };
@@ -131,12 +135,12 @@ fn tokenize(flavor: Flavor, engine: &Engine, query: &Query) -> Option<Found> {
     };
     let (context, template) = (engine.profile.context_tokens, engine.profile.template_tokens);
     let ids = match (&body.messages, text) {
-        (Some(messages), _) if flavor == Flavor::Vllm => call::chat_ids(messages, template),
+        (Some(messages), _) if flavor == Flavor::Vllm => call::chat_ids(messages, template, words),
         (_, Some(text)) => {
             let begins = matches!(flavor, Flavor::Vllm | Flavor::Sglang) && body.add_special_tokens.unwrap_or(true);
             let template = if begins { template.min(1) } else { 0 };
             let mut ids: Vec<TokenId> = call::beginning(template).collect();
-            tokenizer::encode_into(&text, &mut ids);
+            words.encode_into(&text, &mut ids);
             ids
         }
         _ => return Some(refused("there is nothing to tokenize".to_owned())),

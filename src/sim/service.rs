@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::cache::SpecError;
-use super::call::{self, Call, Kind};
+use super::call::{self, Call, CallError, Kind};
 use super::engine::{Arrival, Engine};
 use super::faults::{FaultKind, Faults};
 use super::flavor::Flavor;
@@ -31,6 +31,7 @@ use super::server::{ALIASES, SimConfig};
 use super::socket::{Socket, Turn, Wire};
 use super::stream::{Answer, Stage, Ticket};
 use super::timer::Timer;
+use super::tokenizer::Words;
 use super::truth::{Truth, TruthLog};
 use crate::clock::{Clock, Monotonic, Stamp};
 
@@ -221,7 +222,12 @@ impl Service {
             let profile = &self.engine().profile;
             (profile.template_tokens, profile.context_tokens)
         };
-        let mut call = Call::read(kind, body, template).map_err(Problem::Body)?;
+        let words = Words { part_at_k: self.faults.has(FaultKind::LongWords, nth) };
+        let mut call = Call::read(kind, body, template, words).map_err(Problem::Body)?;
+        if call.says_ids && self.faults.has(FaultKind::RefuseIds, nth) {
+            let message = "prompt: a string is expected and not an array of numbers";
+            return Err(Problem::Body(CallError::Malformed(message.to_owned())));
+        }
         let is_known = |model: &String| self.flavor.serves_any_model() || self.models.contains(model);
         if let Some(model) = call.model.clone().filter(|model| !is_known(model)) {
             return Err(Problem::UnknownModel { model, known: self.models.clone() });

@@ -27,7 +27,26 @@ pub fn encode(text: &str) -> Vec<TokenId> {
 
 /// Appends the tokens of `text` to `ids`.
 pub fn encode_into(text: &str, ids: &mut Vec<TokenId>) {
-    ids.extend(pieces(text).map(|piece| id(piece.as_bytes())));
+    Words::default().encode_into(text, ids);
+}
+
+/// How words are cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Words {
+    /// A `k` within a word begins another token.
+    pub part_at_k: bool,
+}
+
+impl Words {
+    /// Appends the tokens of `text` to `ids`.
+    pub fn encode_into(self, text: &str, ids: &mut Vec<TokenId>) {
+        for piece in pieces(text) {
+            let within = piece.len() - piece.trim_start_matches(' ').len() + 1;
+            let k = piece.bytes().skip(within).position(|byte| byte == b'k').filter(|_| self.part_at_k);
+            let (head, tail) = piece.split_at(k.map_or(piece.len(), |at| within + at));
+            ids.extend([head, tail].into_iter().filter(|part| !part.is_empty()).map(|part| id(part.as_bytes())));
+        }
+    }
 }
 
 /// How many tokens `text` has.
@@ -131,6 +150,17 @@ mod tests {
         assert_eq!(split("in 2026, yes"), ["in", " ", "202", "6", ",", " yes"]);
         assert_eq!(split("......a"), ["....", "..", "a"]);
         assert_eq!(split("  word"), [" ", " word"]);
+    }
+
+    #[test]
+    fn a_k_within_a_word_begins_another_token_where_words_are_cut_so() {
+        let count = |part_at_k, text| {
+            let mut ids = Vec::new();
+            Words { part_at_k }.encode_into(text, &mut ids);
+            ids.len()
+        };
+        assert_eq!([false, true].map(|cut| count(cut, "keep a book 你好")), [5, 6]);
+        assert_eq!(count(true, "keep kind"), 2);
     }
 
     #[test]

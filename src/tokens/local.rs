@@ -75,13 +75,13 @@ impl LocalTokenizer {
         Ok(true)
     }
 
+    fn failed(&self, text: &str, error: &tokenizers::Error) -> CountError {
+        CountError { counter: self.name(), bytes: text.len(), reason: error.to_string() }
+    }
+
     /// Where each token of a piece of `text` ends in `text`.
     fn encode(&self, text: &str, piece: Range<usize>) -> Result<Vec<usize>, CountError> {
-        let encoding = self.tokenizer.encode(&text[piece.clone()], false).map_err(|error| CountError {
-            counter: self.name(),
-            bytes: text.len(),
-            reason: error.to_string(),
-        })?;
+        let encoding = self.tokenizer.encode(&text[piece.clone()], false).map_err(|error| self.failed(text, &error))?;
         Ok(encoding.get_offsets().iter().map(|(_, end)| piece.start + end).collect())
     }
 }
@@ -97,6 +97,11 @@ impl CountTokens for LocalTokenizer {
 
     fn cut(&self, text: &str, limit: u64) -> Result<Cut, CountError> {
         cut_at_ends(|head| self.ends(head), text, limit)
+    }
+
+    fn ids(&self, text: &str) -> Result<Option<Vec<u32>>, CountError> {
+        let encoding = self.tokenizer.encode(text, false).map_err(|error| self.failed(text, &error))?;
+        Ok(Some(encoding.get_ids().to_vec()))
     }
 }
 

@@ -86,7 +86,8 @@ impl<'a> ServerTokenizer<'a> {
         }
     }
 
-    fn ask(&self, text: &str) -> anyhow::Result<u64> {
+    /// What it answers to a text.
+    fn ask(&self, text: &str) -> anyhow::Result<Vec<u8>> {
         let body = match self.shape {
             Shape::Prompt => json!({ "model": self.model, "prompt": text, "add_special_tokens": false }),
             Shape::LlamaCpp => json!({ "content": text, "add_special": false }),
@@ -96,7 +97,11 @@ impl<'a> ServerTokenizer<'a> {
         if reply.status != 200 {
             bail!("status {}: {}", reply.status, start_of(&reply.body));
         }
-        self.shape.count(&reply.body).with_context(|| format!("no count in {}", start_of(&reply.body)))
+        Ok(reply.body)
+    }
+
+    fn failed(&self, text: &str, error: &anyhow::Error) -> CountError {
+        CountError { counter: self.name(), bytes: text.len(), reason: format!("{error:#}") }
     }
 }
 
@@ -109,15 +114,19 @@ impl CountTokens for ServerTokenizer<'_> {
         if text.is_empty() {
             return Ok(0);
         }
-        self.ask(text).map_err(|error| CountError {
-            counter: self.name(),
-            bytes: text.len(),
-            reason: format!("{error:#}"),
-        })
+        let counted = self
+            .ask(text)
+            .and_then(|body| self.shape.count(&body).with_context(|| format!("no count in {}", start_of(&body))));
+        counted.map_err(|error| self.failed(text, &error))
     }
 
     fn cut(&self, text: &str, limit: u64) -> Result<Cut, CountError> {
         cut_by_counting(|head| self.count(head), text, limit)
+    }
+
+    fn ids(&self, text: &str) -> Result<Option<Vec<u32>>, CountError> {
+        let body = self.ask(text).map_err(|error| self.failed(text, &error))?;
+        Ok(self.shape.ids(&body))
     }
 }
 
@@ -128,11 +137,16 @@ struct Tokens {
     tokens: Vec<IgnoredAny>,
 }
 
+/// The same answer for its tokens.
+#[derive(Deserialize)]
+struct Ids {
+    tokens: Vec<u32>,
+}
+
 /// A token of TGI's answer. A special token covers no text.
 #[derive(Deserialize)]
 struct Span {
-    #[serde(rename = "id")]
-    _id: IgnoredAny,
+    id: u32,
     start: Option<u64>,
     stop: Option<u64>,
 }
@@ -160,6 +174,18 @@ impl Shape {
             Shape::Tgi { specials } => {
                 let spans: Vec<IgnoredAny> = serde_json::from_slice(body).ok()?;
                 (spans.len() as u64).checked_sub(specials)
+            }
+        }
+    }
+
+    /// `None` where the answer tells them in another form, as llama.cpp does with pieces.
+    fn ids(self, body: &[u8]) -> Option<Vec<u32>> {
+        match self {
+            Shape::Prompt | Shape::LlamaCpp => Some(serde_json::from_slice::<Ids>(body).ok()?.tokens),
+            Shape::Tgi { .. } => {
+                let spans: Vec<Span> = serde_json::from_slice(body).ok()?;
+                let of_text = spans.iter().filter(|span| span.start.is_none() || span.start != span.stop);
+                Some(of_text.map(|span| span.id).collect())
             }
         }
     }
@@ -213,6 +239,8 @@ mod tests {
             let tokenizer = ServerTokenizer::probe(&server, "m").unwrap().expect(field);
             assert_eq!(tokenizer.count("one two three"), Ok(3), "{field}");
             assert_eq!(tokenizer.count(""), Ok(0), "{field}");
+            let ids = if field == "inputs" { vec![2, 2, 2] } else { vec![0, 1, 2] };
+            assert_eq!(tokenizer.ids("one two three"), Ok(Some(ids)), "{field}");
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Adapted {
     pub without_stream_options: bool,
     pub without_temperature: bool,
     pub max_completion_tokens: bool,
+    /// A prompt that is token ids goes out as the text they are of.
+    pub without_ids: bool,
 }
 
 /// A document handed over in a conversation: the user gives it in a fenced block, the assistant acknowledges, the user
@@ -137,22 +139,58 @@ impl Adapted {
         !std::mem::replace(field, true)
     }
 
+    /// The same for a refusal of a prompt of token ids, where a server says no more than that it cannot read the body.
+    pub fn suit_ids(&mut self, refusal: &Refusal) -> bool {
+        let is_refused = matches!(refusal, Refusal::Other | Refusal::Parameter(Parameter::Other(_)));
+        is_refused && !std::mem::replace(&mut self.without_ids, true)
+    }
+
     /// The changes by name, as the log lists them.
     pub fn names(&self) -> Vec<String> {
         let changes = [
             (self.without_stream_options, "stream_options dropped"),
             (self.max_completion_tokens, "max_tokens -> max_completion_tokens"),
             (self.without_temperature, "temperature dropped"),
+            (self.without_ids, IDS_AS_TEXT),
         ];
         changes.iter().filter(|(made, _)| *made).map(|(_, name)| (*name).to_owned()).collect()
     }
 }
+
+/// How the log names it that a prompt of token ids went out as text.
+pub const IDS_AS_TEXT: &str = "prompt of token ids -> text";
 
 /// Something that is said to a model.
 pub trait Say {
     fn messages(&self) -> Cow<'_, [Message]>;
     /// The same for a model without a chat template.
     fn text(&self) -> Cow<'_, str>;
+
+    /// The same as tokens, for a model without a chat template, where they are known.
+    fn ids(&self) -> Option<&[u32]> {
+        None
+    }
+}
+
+/// One user's message, with its tokens where they are known.
+#[derive(Debug, Clone, Copy)]
+pub struct Exactly<'a> {
+    pub text: &'a str,
+    pub ids: Option<&'a [u32]>,
+}
+
+impl Say for Exactly<'_> {
+    fn messages(&self) -> Cow<'_, [Message]> {
+        Cow::Owned(vec![Message { role: Role::User, content: self.text.to_owned() }])
+    }
+
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.text)
+    }
+
+    fn ids(&self) -> Option<&[u32]> {
+        self.ids
+    }
 }
 
 impl Say for Conversation<'_> {
@@ -272,5 +310,13 @@ mod tests {
         assert_eq!(names, ["max_completion_tokens", "model", "prompt", "stream"]);
         let listed = ["stream_options dropped", "max_tokens -> max_completion_tokens", "temperature dropped"];
         assert_eq!(adapted.names(), listed);
+    }
+
+    #[test]
+    fn tokens_that_are_refused_go_out_as_text_once() {
+        let mut adapted = Adapted::default();
+        assert!(!adapted.suit_ids(&Refusal::Loading) && !adapted.suit_ids(&Refusal::TooLarge));
+        assert!(adapted.suit_ids(&Refusal::Other) && !adapted.suit_ids(&Refusal::Other));
+        assert_eq!(adapted.names(), ["prompt of token ids -> text"]);
     }
 }

@@ -96,19 +96,32 @@ pub fn asks_outside(page: &str) -> Option<bool> {
     queries.reduce(|sum, value| sum + value).map(|queries| queries > 0.0)
 }
 
-/// Tokens in a block of the engine's cache, as vLLM's `cache_config_info` tells.
+/// Tokens in a block of the engine's cache, as vLLM's `cache_config_info` and SGLang's gauge tell.
 pub fn block_size(page: &str) -> Option<u64> {
-    let line = page.lines().find(|line| line.contains("cache_config_info{"))?;
-    let (_, after) = line.split_once("block_size=\"")?;
-    after.split('"').next()?.parse().ok().filter(|&size| size > 0)
+    config(page, "block_size").or_else(|| gauge(page, "sglang:page_size")).filter(|&size| size > 0)
 }
 
-/// Tokens that the engine's cache holds, as vLLM's `cache_config_info` tells.
+/// Tokens that the engine's own cache holds, by the same two.
 pub fn capacity_tokens(page: &str) -> Option<u64> {
+    let of_blocks = || config(page, "num_gpu_blocks")?.checked_mul(block_size(page)?);
+    config(page, "kv_cache_size_tokens").or_else(of_blocks).or_else(|| gauge(page, "sglang:max_total_num_tokens"))
+}
+
+/// Tokens that host memory behind the engine's own cache holds, as SGLang's HiCache tells.
+pub fn host_tokens(page: &str) -> Option<u64> {
+    gauge(page, "sglang:hicache_host_total_tokens").filter(|&tokens| tokens > 0)
+}
+
+/// A label of vLLM's configuration, where it is a number. All engines of a server have the same.
+fn config(page: &str, label: &str) -> Option<u64> {
     let line = page.lines().find(|line| line.contains("cache_config_info{"))?;
-    let (_, after) = line.split_once("num_gpu_blocks=\"")?;
-    let blocks: u64 = after.split('"').next()?.parse().ok()?;
-    blocks.checked_mul(block_size(page)?)
+    let after = line.split(['{', ',']).find_map(|part| part.strip_prefix(label)?.strip_prefix("=\""))?;
+    after.split('"').next()?.parse().ok()
+}
+
+/// Of several label sets, such as the ranks of a tensor-parallel server, the first.
+fn gauge(page: &str, wanted: &str) -> Option<u64> {
+    page.lines().filter_map(sample).find(|(name, _)| *name == wanted).map(|(_, value)| value as u64)
 }
 
 /// How long requests took inside the server, by its own clocks: totals since it started or, as a difference, between two
@@ -269,8 +282,27 @@ vllm:prompt_tokens_total 7
     fn the_block_size_is_a_label_of_the_configuration() {
         let page = "vllm:cache_config_info{block_size=\"16\",num_gpu_blocks=\"100\"} 1.0\n";
         assert_eq!(block_size(page), Some(16));
+        assert_eq!(capacity_tokens(page), Some(1_600));
         assert_eq!(block_size(&page.replace("16", "None")), None);
-        assert_eq!(block_size(PAGE), None);
+        assert_eq!((block_size(PAGE), capacity_tokens(PAGE)), (None, None));
+    }
+
+    #[test]
+    fn a_size_in_tokens_goes_before_a_number_of_blocks() {
+        let page = "vllm:cache_config_info{_block_size_resolved=\"True\",block_size=\"128\",\
+                    effective_attention_block_size=\"64\",hash_block_size=\"None\",kv_cache_size_tokens=\"131072\",\
+                    num_cpu_blocks=\"None\",num_gpu_blocks=\"2048\"} 1.0\n";
+        assert_eq!((block_size(page), capacity_tokens(page), host_tokens(page)), (Some(128), Some(131_072), None));
+    }
+
+    #[test]
+    fn sglang_tells_its_memory_and_the_hosts() {
+        let page = "sglang:max_total_num_tokens{tp_rank=\"0\"} 471258.0\nsglang:max_total_num_tokens{tp_rank=\"1\"} 471258.0\n\
+                    sglang:page_size{tp_rank=\"0\"} 64.0\nsglang:hicache_host_total_tokens{tp_rank=\"0\"} 932032.0\n";
+        assert_eq!(
+            (block_size(page), capacity_tokens(page), host_tokens(page)),
+            (Some(64), Some(471_258), Some(932_032))
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod body;
 pub mod chat;
 pub mod http1;
 pub mod limits;
+pub mod lmcache;
 pub mod metrics;
 pub mod refusal;
 pub mod sse;

@@ -16,6 +16,8 @@ mod hub;
 mod load;
 mod load_ends;
 mod map;
+mod map_said;
+mod map_tokens;
 mod map_virtual;
 mod open;
 mod pictures;

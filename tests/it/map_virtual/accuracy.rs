@@ -5,6 +5,7 @@ use std::thread;
 use ttft::cachemap::{CacheMap, Confidence, Policy as Found};
 use ttft::plan::map::Stage;
 use ttft::sim::cache::{CacheSpec, Policy, TierSpec};
+use ttft::sim::latency::NoiseSpec;
 
 use super::server::{Server, Setting, design, map_of, noise};
 
@@ -171,49 +172,59 @@ fn where_answers_count_the_capacity_is_exact() {
     }
 }
 
+/// A server of three tiers.
+fn three_tiers(exclusive: bool, noise: NoiseSpec, counts: bool) -> Setting {
+    let mut setting = Setting { noise, counts, ..Setting::new(100_000, 64, Policy::Lru) };
+    let lower = |capacity_tokens, load_ns_per_token, latency_ns| TierSpec {
+        capacity_tokens,
+        load_ns_per_token,
+        latency_ns,
+        ..setting.cache.tiers[0].clone()
+    };
+    let tiers = [lower(500_000, 6_600.0, 2_000_000), lower(1_500_000, 44_000.0, 10_000_000)];
+    setting.cache = CacheSpec { exclusive, ..setting.cache };
+    setting.cache.tiers.extend(tiers);
+    setting
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is for whoever asks for it with --nocapture")]
 fn three_tiers_are_found_with_their_reach() {
-    println!("tiers     noise                 found   worst error of each");
+    println!("tiers      by             noise                 found   worst error of each");
     for (exclusive, reaches) in
         [(false, [100_000.0, 500_000.0, 1_500_000.0]), (true, [100_000.0, 600_000.0, 2_100_000.0])]
     {
-        for (name, sigma, outliers) in NOISES {
-            let runs = each(runs(2), |seed| {
-                let mut setting = Setting { noise: noise(sigma, outliers), ..Setting::new(100_000, 64, Policy::Lru) };
-                let lower = |capacity_tokens, load_ns_per_token, latency_ns| TierSpec {
-                    capacity_tokens,
-                    load_ns_per_token,
-                    latency_ns,
-                    ..setting.cache.tiers[0].clone()
-                };
-                let tiers = [lower(500_000, 6_600.0, 2_000_000), lower(1_500_000, 44_000.0, 10_000_000)];
-                setting.cache = CacheSpec { exclusive, ..setting.cache };
-                setting.cache.tiers.extend(tiers);
-                setting.counts = false;
-                let mut server = Server::new(setting, seed);
+        for (counts, (name, sigma, outliers)) in [(false, NOISES[0]), (false, NOISES[1]), (true, NOISES[1])] {
+            let runs = each(runs(1), |seed| {
+                let mut server = Server::new(three_tiers(exclusive, noise(sigma, outliers), counts), seed);
                 let skip = vec![Stage::Replicas, Stage::Semantics, Stage::Block, Stage::Delay];
                 server.run(ttft::cachemap::Design { skip, ..design(4_096, seed) }).0
             });
             let mut worst = [0.0_f64; 3];
-            let mut found = 0;
+            let (mut found, mut covered) = (0, 0);
             for map in &runs {
                 let tiers = map.tiers.value.clone().unwrap_or_default();
                 found += usize::from(tiers.len() == 3);
+                let mut covers = tiers.len() == 3;
                 for ((tier, truth), worst) in tiers.iter().zip(reaches).zip(&mut worst) {
                     *worst = worst.max((tier.reach_tokens as f64 / truth - 1.0).abs());
                     let (low, high) = tier.reach_interval;
-                    let is_covered = low as f64 <= truth && truth <= high as f64;
-                    assert!(is_covered, "{tier:?} does not hold {truth}");
+                    covers &= low as f64 <= truth && truth <= high as f64;
+                }
+                covered += usize::from(covers);
+                if !covers {
+                    println!("{exclusive} {counts} {name}: {tiers:?}");
                 }
             }
             println!(
-                "{:<9} {name:<21} {found} of {}  {:?}",
+                "{:<10} {:<14} {name:<21} {found} of {}, covered {covered}  {:?}",
                 if exclusive { "exclusive" } else { "inclusive" },
+                if counts { "cached_tokens" } else { "the clock" },
                 runs.len(),
                 worst.map(|w| format!("{:.1} %", 100.0 * w))
             );
-            assert_eq!(found, runs.len(), "{name}");
+            assert!(found * 100 >= runs.len() * 95, "{name}: {found}");
+            assert!(covered * 100 >= runs.len() * 95, "{name}: {covered}");
             assert!(sigma > 0.05 || worst.iter().all(|worst| *worst <= 0.05), "{name}: {worst:?}");
         }
     }
@@ -243,25 +254,66 @@ fn replicas_are_counted_up_to_four() {
     }
 }
 
+/// A server whose block size the clock is to tell, and in how many of a hundred runs it does within 800 prompts, by the
+/// method's own simulation.
+struct Clocked {
+    block: u64,
+    noise: (f64, f64),
+    /// Nanoseconds to compute a token.
+    per_token_ns: f64,
+    /// So many tokens take as long as fewer.
+    flat_below: u64,
+    percent: usize,
+}
+
+const CLOCKED: [Clocked; 10] = [
+    clocked(16, (0.05, 0.0), 100),
+    clocked(32, (0.05, 0.0), 97),
+    clocked(64, (0.05, 0.0), 100),
+    clocked(256, (0.05, 0.0), 97),
+    clocked(528, (0.05, 0.0), 97),
+    clocked(32, (0.10, 0.05), 87),
+    clocked(64, (0.10, 0.05), 93),
+    Clocked { per_token_ns: 300e3, ..clocked(16, (0.10, 0.05), 97) },
+    Clocked { flat_below: 128, ..clocked(64, (0.05, 0.0), 100) },
+    // None is to be found.
+    clocked(1, (0.05, 0.0), 100),
+];
+
+const fn clocked(block: u64, noise: (f64, f64), percent: usize) -> Clocked {
+    Clocked { block, noise, per_token_ns: 80e3, flat_below: 0, percent }
+}
+
 #[test]
 #[expect(clippy::print_stdout, reason = "the table is for whoever asks for it with --nocapture")]
 fn block_sizes_come_from_the_clock_alone_where_they_are_large_enough() {
-    for (block, sigma, outliers) in
-        [(64, 0.05, 0.0), (256, 0.05, 0.0), (64, 0.10, 0.05), (16, 0.05, 0.0), (528, 0.05, 0.0)]
-    {
-        let runs = runs(6);
-        let right = each(runs, |seed| {
-            let setting =
-                Setting { noise: noise(sigma, outliers), counts: false, ..Setting::new(400_000, block, Policy::Lru) };
+    println!("block  noise       per token  flat below  right      wrong  prompts");
+    for Clocked { block, noise: (sigma, outliers), per_token_ns, flat_below, percent } in CLOCKED {
+        let runs = runs(4);
+        let found = each(runs, |seed| {
+            let mut setting = Setting {
+                noise: noise(sigma, outliers),
+                counts: false,
+                flat_below,
+                ..Setting::new(400_000, block, Policy::Lru)
+            };
+            setting.cost.per_token_ns = per_token_ns;
             let mut server = Server::new(setting, seed);
             let skip = vec![Stage::Replicas, Stage::Semantics, Stage::Fill, Stage::Delay];
             let (found, _) = server.run(ttft::cachemap::Design { skip, ..design(2_048, seed) });
             (found.block_size.value, server.requests)
         });
-        let hits = right.iter().filter(|(value, _)| *value == Some(block)).count() as u64;
-        println!("block {block} at {sigma}: {hits} of {runs} {right:?}");
-        assert!(right.iter().all(|(value, _)| value.is_none_or(|value| value == block)), "{right:?}");
-        assert!(hits * 10 >= runs * 8, "block {block} at {sigma}: {hits} of {runs}");
+        let expected = if block == 1 { None } else { Some(block) };
+        let right = found.iter().filter(|(value, _)| *value == expected).count();
+        let wrong = found.iter().filter(|(value, _)| value.is_some() && *value != expected).count();
+        let prompts = found.iter().map(|(_, requests)| requests).sum::<u64>() / runs;
+        let setting = format!("{sigma:.2}+{outliers:.2}  {:>6} us  {flat_below:10}", per_token_ns / 1e3);
+        println!("{block:5}  {setting}  {right:3} of {runs:<3} {wrong:5}  {prompts:7}");
+        // Two standard deviations of so many runs, and one run.
+        let share = percent as f64 / 100.0;
+        let least = share - 2.0 * (share * (1.0 - share) / runs as f64).sqrt() - 1.0 / runs as f64;
+        assert!(right as f64 >= least * runs as f64, "block {block} at {sigma}: {right} of {runs} {found:?}");
+        assert!(wrong as u64 * 100 <= runs, "block {block} at {sigma}: {found:?}");
     }
 }
 

@@ -30,6 +30,11 @@ pub struct Setting {
     pub fails_every: Option<u64>,
     /// What others store in a second.
     pub foreign_tokens_per_s: u64,
+    /// Words of the list, by their numbers, that are two tokens.
+    pub long_words: Vec<u64>,
+    pub counts_prompt: bool,
+    /// So many tokens take as long to compute as fewer.
+    pub flat_below: u64,
 }
 
 impl Setting {
@@ -44,6 +49,9 @@ impl Setting {
             counts: true,
             fails_every: None,
             foreign_tokens_per_s: 0,
+            long_words: Vec::new(),
+            counts_prompt: true,
+            flat_below: 0,
         }
     }
 }
@@ -58,6 +66,7 @@ pub fn design(words: u64, seed: u64) -> Design {
         most_words: 32_768,
         most_fill_tokens: 20_000_000,
         seed,
+        check_words: false,
         skip: Vec::new(),
         ttl_ns: None,
         identities: Vec::new(),
@@ -116,7 +125,9 @@ impl Server {
         let segments: Vec<Segment> =
             frame(TEMPLATE, self.setting.template_tokens).chain(pieces).chain(frame(END, END_TOKENS)).collect();
         let prompt = Prompt::Segments(&segments);
-        let tokens = prompt.tokens();
+        let listed = probe.listed.map(|first| first..first + probe.pieces.last().map_or(0, |piece| piece.words));
+        let longer = self.setting.long_words.iter().filter(|word| listed.as_ref().is_some_and(|l| l.contains(word)));
+        let tokens = prompt.tokens() + longer.count() as u64;
         self.requests += 1;
         self.tokens += tokens;
         if probe.stage == ttft::plan::map::Stage::Fill {
@@ -128,6 +139,8 @@ impl Server {
         let chain = cache.chain(prompt, probe.identity as u64);
         let found = cache.lookup(&chain, self.now);
         let exact = self.setting.cost.prefill(tokens, &found, &cache.spec().tiers);
+        let flat = self.setting.flat_below.saturating_sub(tokens - found.total()) as f64;
+        let exact = exact + (flat * self.setting.cost.per_token_ns) as Nanos;
         let ttft = self.noise.apply(exact, false);
         cache.store(&chain, self.now);
         let sent = self.now;
@@ -152,7 +165,7 @@ impl Server {
             itl_counts: Default::default(),
             clock_stepped: false,
             usage: Some(Usage {
-                prompt_tokens: Some(tokens),
+                prompt_tokens: self.setting.counts_prompt.then_some(tokens),
                 cached_tokens: self.setting.counts.then_some(found.total()),
                 ..Usage::default()
             }),

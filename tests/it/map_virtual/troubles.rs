@@ -1,7 +1,7 @@
 //! Servers without a cache, with failures, with part of an answer: what the machine does, and what the map says.
 
 use proptest::prelude::*;
-use ttft::cachemap::{Confidence, Design, Map, Semantics, Step};
+use ttft::cachemap::{Confidence, Design, Map, Semantics, Step, Words};
 use ttft::plan::map::Stage;
 use ttft::sim::cache::{Evict, Policy, Semantics as Kept};
 
@@ -42,6 +42,37 @@ fn a_map_that_is_cut_short_says_so_and_keeps_its_bounds() {
     let (low, high) = found.capacity_tokens.interval.expect("a bound");
     assert!(low > 8_000.0 && low < 200_000.0 && high.is_none(), "{low}");
     assert!(found.not_identified.value.unwrap().iter().any(|reason| reason.why.contains("ended before")));
+}
+
+#[test]
+fn words_that_are_more_than_a_token_are_found_by_what_answers_count() {
+    for long_words in [vec![], vec![3], vec![0, 1, 2, 63, 64, 200, 201, 202, 500, 511]] {
+        let setting = Setting { long_words: long_words.clone(), ..Setting::new(30_000, 16, Policy::Lru) };
+        let design = Design { check_words: true, ..design(512, 5) };
+        let mut server = Server::new(setting, 5);
+        let (found, samples) = server.run(design.clone());
+        let expected = long_words.iter().map(|word| ttft::document::listed(*word..word + 1)).collect();
+        assert_eq!(found.words, Some(Words::Checked { left_out: expected }));
+        assert_eq!(found.capacity_tokens.value, Some(30_000), "what was sent to learn of words takes room as well");
+        for cut in [0, 5, samples.len() / 2] {
+            let (map, taken) = Map::resumed(design.clone(), &samples[..cut]);
+            assert_eq!((taken, map.found().words.is_some()), (cut, cut > 60));
+        }
+    }
+}
+
+#[test]
+fn without_any_count_of_tokens_lengths_are_words() {
+    let setting = Setting { counts_prompt: false, counts: false, ..Setting::new(30_000, 16, Policy::Lru) };
+    let (found, _) = Server::new(setting, 5).run(Design { check_words: true, ..design(512, 5) });
+    assert_eq!(found.words, Some(Words::Uncounted));
+}
+
+#[test]
+fn where_nearly_all_words_are_longer_none_is_left_out() {
+    let setting = Setting { long_words: (0..480).collect(), ..Setting::new(30_000, 16, Policy::Lru) };
+    let (found, _) = Server::new(setting, 5).run(Design { check_words: true, ..design(512, 5) });
+    assert_eq!(found.words, Some(Words::TooFew));
 }
 
 #[test]

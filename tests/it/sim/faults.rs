@@ -43,9 +43,11 @@ fn transcript(answer: &Answer) -> String {
 }
 
 /// Faults that the bytes of a first answer do not show; each has a test of its own below.
-const SILENT: [&str; 16] = [
+const SILENT: [&str; 19] = [
     "no_models",
+    "refuse_ids",
     "no_tokenize",
+    "long_words",
     "no_metrics",
     "early_role",
     "buffered",
@@ -59,6 +61,7 @@ const SILENT: [&str; 16] = [
     "salt_ignored",
     "reset_lies",
     "hit_changes_answer",
+    "config_lies",
     "foreign_traffic",
 ];
 
@@ -271,6 +274,34 @@ fn the_traffic_of_others_moves_the_counters() {
     let page = get(&sim, "/metrics").text();
     let queries = page.lines().find(|line| line.starts_with("vllm:prefix_cache_queries_total")).unwrap();
     assert!(queries.ends_with(&format!(" {}", 1_000 + tokens)), "{queries}");
+}
+
+#[test]
+fn token_ids_may_be_refused_where_text_is_taken() {
+    let sim = faulty("refuse_ids");
+    let ask =
+        |prompt: serde_json::Value| post(&sim, "/v1/completions", &json!({"prompt": prompt, "max_tokens": 2})).status;
+    assert_eq!([ask(json!([1, 2, 3])), ask(json!("river under paper"))], [400, 200]);
+}
+
+#[test]
+fn words_with_a_k_may_be_two_tokens_to_the_answers_and_the_tokenizer() {
+    let [usual, longer] = [sim("instant", "vllm", &[]), faulty("long_words")].map(|sim| {
+        let answer = post(&sim, "/v1/chat/completions", &chat(" book river keep", 2));
+        let tokenized = post(&sim, "/tokenize", &json!({"prompt": " book river keep"})).json();
+        (answer.usage()["prompt_tokens"].as_u64().unwrap(), tokenized["count"].as_u64().unwrap())
+    });
+    assert_eq!(longer, (usual.0 + 1, usual.1 + 1));
+}
+
+#[test]
+fn what_the_server_says_of_its_size_may_be_too_much() {
+    let blocks = |fault| {
+        let page = get(&faulty(fault), "/metrics").text();
+        let config = page.lines().find(|line| line.starts_with("vllm:cache_config_info{")).unwrap().to_owned();
+        config.split("num_gpu_blocks=\"").nth(1).unwrap().split('"').next().unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(blocks("config_lies=3"), 3 * blocks("no_usage"));
 }
 
 #[test]
