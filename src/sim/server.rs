@@ -123,6 +123,11 @@ impl Sim {
         self.log.read()
     }
 
+    /// Requests that came and are not over.
+    pub fn under_way(&self) -> usize {
+        self.log.under_way()
+    }
+
     fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             // A panic of the server's thread has been printed already.

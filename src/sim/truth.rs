@@ -92,6 +92,11 @@ impl TruthLog {
         state.done.iter().cloned().collect()
     }
 
+    /// Requests that came and are not over.
+    pub fn under_way(&self) -> usize {
+        self.state().open
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -62,6 +62,7 @@ fn the_break_even_of_a_disk_is_found_and_said_with_its_interval_and_its_proof() 
     assert!(printed.says("Prefill computes "), "{}", printed.stdout);
     assert!(printed.says("Grade ") && printed.says("A/A control passed"), "{}", printed.stdout);
     assert!(printed.says("hit proof the server's count: 30 of 30 replays hit"), "{}", printed.stdout);
+    assert!(printed.says("; no budget connection one a request, opened before its clock;"), "{}", printed.stdout);
     assert_eq!(printed.stdout, bench.report(&["all_ttft_results.jsonl"]));
     assert_eq!(pairs(&bench), five_each());
     for format in ["markdown", "html"] {
@@ -77,6 +78,7 @@ fn an_interrupted_sweep_is_continued_where_it_stopped() {
     let bench = Bench::new("instant", &[], 1);
     let cut = bench.measure(&format!("{SWEEP} --budget 60k"));
     assert!(cut.stderr.contains("--resume goes on from here"), "{}", cut.stderr);
+    assert!(cut.says("; budget 60k connection"), "{}", cut.stdout);
     let before: usize = pairs(&bench).values().sum();
     assert!((1..30).contains(&before), "{before}");
     // What a kill leaves of a line.
@@ -87,11 +89,21 @@ fn an_interrupted_sweep_is_continued_where_it_stopped() {
     let resumed = bench.measure(&format!("{SWEEP} --resume"));
     assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
     assert!(resumed.stderr.contains("pairs are there already"), "{}", resumed.stderr);
+    assert!(resumed.says("budget of 2 sessions: 60k, none connection"), "{}", resumed.stdout);
     assert_eq!(pairs(&bench), five_each());
     let requests = bench.requests();
     let again = bench.measure(&format!("{SWEEP} --resume"));
     assert_eq!((again.code, bench.requests()), (Some(0), requests), "nothing is left to measure: {}", again.stderr);
     assert_eq!(again.stdout, resumed.stdout);
+}
+
+/// Requests that are answered before one that never is.
+const ANSWERED: usize = 25;
+
+/// A disk on which no sweep comes further than [`ANSWERED`] requests, however late it is stopped; once stopped, the next
+/// one does.
+fn stalling() -> Bench {
+    Bench::new(DISK, &[&format!("stall=0@{}", ANSWERED + 1)], 1)
 }
 
 /// The sweep, begun and stopped by `stop` when some of its pairs are there.
@@ -101,7 +113,8 @@ fn stopped(bench: &Bench, stop: impl FnOnce(&mut Child)) -> Option<i32> {
     let mut command = bench.command(&args.collect::<Vec<_>>());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
     let deadline = Monotonic.now().after(Duration::from_secs(60));
-    while bench.requests() < 25 {
+    // Stopped before the one that stalls, it would leave that one to the next.
+    while bench.requests() < ANSWERED || bench.sim.under_way() == 0 {
         assert!(Monotonic.now() < deadline, "{} requests", bench.requests());
         Monotonic.sleep_until(Monotonic.now().after(Duration::from_millis(2)));
     }
@@ -129,7 +142,7 @@ fn resumed_is_whole(bench: &Bench) {
 
 #[test]
 fn after_ctrl_c_the_rest_alone_is_measured() {
-    let bench = Bench::new(DISK, &[], 1);
+    let bench = stalling();
     let code = stopped(&bench, |child| kill_process(Pid::from_child(child), Signal::INT).expect("a signal"));
     assert_eq!(code, Some(130));
     assert!(bench.path("ttft_250.jsonl").exists(), "what an interrupt leaves is there by size too");
@@ -138,7 +151,7 @@ fn after_ctrl_c_the_rest_alone_is_measured() {
 
 #[test]
 fn after_a_kill_the_rest_alone_is_measured() {
-    let bench = Bench::new(DISK, &[], 1);
+    let bench = stalling();
     let code = stopped(&bench, |child| child.kill().expect("a kill"));
     assert_eq!(code, None, "killed by a signal");
     resumed_is_whole(&bench);
