@@ -54,7 +54,10 @@ impl Engine {
         match of {
             Some(Engine::Vllm) => "/metrics counts no prefix cache; start vLLM without --disable-log-stats",
             Some(Engine::Sglang) => "/metrics counts no prefix cache; start SGLang with --enable-metrics",
-            Some(Engine::LlamaCpp) => "llama.cpp has no counter of its cache; its timings count instead",
+            Some(Engine::LlamaCpp) => {
+                "/metrics counts no prefix cache; llama.cpp of August 2026 and later does with --metrics, and its timings \
+                 count without"
+            }
             _ => "no counters of a prefix cache at /metrics; cached_tokens or the clock serve instead",
         }
     }

@@ -33,6 +33,9 @@ pub struct Counters {
 /// Names for each counter, the first that a page has counts: vLLM, vLLM before V1, SGLang.
 const QUERIED: [&str; 3] = ["vllm:prefix_cache_queries", "vllm:gpu_prefix_cache_queries", "sglang:prompt_tokens"];
 const LOCAL: [&str; 3] = ["vllm:prefix_cache_hits", "vllm:gpu_prefix_cache_hits", "sglang:cached_tokens"];
+/// llama.cpp's prompts are what it computed and what it found; before August 2026 it did not count the latter.
+const LLAMACPP_COMPUTED: &str = "llamacpp:prompt_tokens";
+const LLAMACPP_CACHED: &str = "llamacpp:prompt_tokens_cached";
 /// vLLM's own count of what its connector found, else what LMCache within vLLM's process loaded.
 const EXTERNAL: [&str; 2] = ["vllm:external_prefix_cache_hits", "lmcache:num_hit_tokens"];
 /// LMCache as a process of its own.
@@ -44,9 +47,10 @@ impl Counters {
     /// Reads a page; whatever is no counter of a cache is passed over.
     pub fn parse(page: &str) -> Counters {
         let first = |names: &[&str]| names.iter().find_map(|name| sum(page, name)).map(|sum| sum as u64);
+        let llamacpp = first(&[LLAMACPP_COMPUTED]).zip(first(&[LLAMACPP_CACHED]));
         Counters {
-            queried_tokens: first(&QUERIED),
-            local_cached_tokens: first(&LOCAL),
+            queried_tokens: first(&QUERIED).or(llamacpp.map(|(computed, cached)| computed + cached)),
+            local_cached_tokens: first(&LOCAL).or(llamacpp.map(|(_, cached)| cached)),
             external_cached_tokens: first(&EXTERNAL),
             lmcache_hit_tokens: first(&[LMCACHE]),
             lmcache_l1_hit_tokens: first(&[LMCACHE_L1]),
@@ -259,6 +263,15 @@ vllm:prompt_tokens_total 7
         assert_eq!((moved.external(), moved.cached_of(2_030)), (Some(1_280), Some(1_792)));
         assert_eq!(moved.lmcache_l1_hit_tokens, None, "what was not counted before has no difference");
         assert_eq!(Counters::parse(engine).external(), None);
+    }
+
+    #[test]
+    fn llama_cpp_counts_what_it_computed_and_what_it_found() {
+        let page = "llamacpp:prompt_tokens_total 1094\nllamacpp:prompt_tokens_cached_total 5276\n";
+        let told = Counters::parse(page);
+        assert_eq!((told.queried_tokens, told.local_cached_tokens), (Some(6_370), Some(5_276)));
+        let older = Counters::parse("llamacpp:prompt_tokens_total 1094\n");
+        assert_eq!(older, Counters::default(), "without the second the first says nothing of the cache");
     }
 
     #[test]

@@ -28,7 +28,7 @@ if [ "${1:-all}" != vllm ]; then
     check "the page of llama.cpp ends well" doctor llamacpp
     both_have llamacpp gemma-3-270m 4096 /models llama.cpp
     check "it counts what was cached" line llamacpp ok cached_tokens "on a replay"
-    check "it has no counter of its cache" line llamacpp missing counters "llama.cpp has no counter of its cache"
+    check "its counters are found" line llamacpp ok counters "/metrics counts the prefix cache"
     stop_last
 fi
 
