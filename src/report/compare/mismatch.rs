@@ -64,16 +64,14 @@ impl Mismatch {
 
     /// What the logs' conditions show, the gravest first.
     pub(super) fn of_conditions(before: &Log, after: &Log) -> Vec<Mismatch> {
-        let pair = |key| Some((before.condition(key)?, after.condition(key)?)).filter(|(one, other)| one != other);
-        let owned = |(before, after): (&str, &str)| (before.to_owned(), after.to_owned());
-        let model = pair("model").map(owned);
-        let model = model.map(|(before, after)| Mismatch::OtherModel { before, after });
+        let pair = |key| Some((before.told(key)?, after.told(key)?)).filter(|(one, other)| one != other);
+        let model = pair("model").map(|(before, after)| Mismatch::OtherModel { before, after });
         let alike = ALIKE.iter().filter_map(|key| {
-            let (before, after) = owned(pair(key)?);
+            let (before, after) = pair(key)?;
             Some(Mismatch::OtherCondition { key, before, after })
         });
         let noted = NOTED.iter().filter_map(|key| {
-            let (before, after) = owned(pair(key)?);
+            let (before, after) = pair(key)?;
             Some(Mismatch::Noted { key, before, after })
         });
         model.into_iter().chain(alike).chain(noted).collect()
