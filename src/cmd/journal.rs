@@ -124,6 +124,7 @@ pub fn conditions(command: &str, argv: Vec<String>, opened: &Opened, args: &Endp
         prompt: None,
         prompts: Vec::new(),
         max_tokens: 0,
+        budget: None,
         rule: None,
         cache_off: None,
         map: None,

@@ -10,7 +10,7 @@ use crate::cli::{Api, ConnectionMode, SessionArgs};
 use crate::document::CountTokens;
 use crate::endpoint::Endpoint;
 use crate::progress::Voice;
-use crate::record::Conditions;
+use crate::record::{Conditions, NO_BUDGET};
 use crate::rng::Nonce;
 use crate::session::{Interrupt, Manner, Session};
 use crate::tokens::{Chain, Reply, Tokenize};
@@ -79,7 +79,9 @@ impl<'a> Setup<'a> {
     /// What the log says of the session, before a command adds its own.
     pub fn conditions(&self, command: &str, argv: Vec<String>) -> Conditions {
         let conditions = journal::conditions(command, argv, &self.opened, &self.args.endpoint, self.nonce);
-        Conditions { max_tokens: self.args.pace.max_tokens, ..conditions }
+        let pace = &self.args.pace;
+        let budget = Some(pace.budget.map_or(NO_BUDGET.to_owned(), |budget| budget.to_string()));
+        Conditions { max_tokens: pace.max_tokens, budget, ..conditions }
     }
 
     /// How a session sends.

@@ -47,9 +47,9 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         None => None,
     };
     let meter = setup.meter();
-    let precision = if args.quick { QUICK } else { args.precision.share() };
+    let note = rule(&args);
     let design = Design {
-        rule: verdict::rule(args.max_pairs as usize, precision),
+        rule: verdict::rule(args.max_pairs as usize, note.precision, note.of_effect),
         shares: args.shared.clone(),
         asks_anew: args.same_document_new_question,
         cold_by,
@@ -64,11 +64,7 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
         .ask_consent(Cost { requests: requests + fillers, prompt_tokens: requests * prompt_tokens + filler_tokens })?;
     let mut conditions = setup.conditions("verify", argv);
     conditions.prompt = Some(args.prompt.clone());
-    conditions.rule = Some(RuleNote {
-        max_pairs: args.max_pairs,
-        precision,
-        budget: args.session.pace.budget.map(|budget| budget.to_string()),
-    });
+    conditions.rule = Some(note);
     if let Some(path) = &args.cache_off_log {
         conditions.cache_off = Some(cache_off::read(path, &conditions, specimen.context_tokens)?);
     }
@@ -100,6 +96,18 @@ pub fn run(args: VerifyArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     };
     run.measure()?;
     run.finish()
+}
+
+/// When to stop. Nobody needs 50x to the twentieth part unless they say so: without `--precision`, and without a ratio to
+/// decide on, a share of the ratio's logarithm is as good.
+fn rule(args: &VerifyArgs) -> RuleNote {
+    let usual = if args.quick { QUICK } else { verdict::PRECISION };
+    let is_exact = args.precision.is_some() || args.expect.is_some();
+    RuleNote {
+        max_pairs: args.max_pairs,
+        precision: args.precision.map_or(usual, |precision| precision.share()),
+        of_effect: if is_exact { 0.0 } else { usual },
+    }
 }
 
 /// What is to make cold what is no new text.

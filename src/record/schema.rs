@@ -22,6 +22,9 @@ use crate::wire::metrics::Spans;
 /// change it.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The budget of a session that might spend what it took.
+pub const NO_BUDGET: &str = "none";
+
 /// One request sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Row {
@@ -100,6 +103,9 @@ pub struct Conditions {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prompts: Vec<Prompt>,
     pub max_tokens: u64,
+    /// What might be spent at most, as it was asked for; [`NO_BUDGET`] where nothing was. `None` where the log does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
     /// When a session that measures pairs was to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<RuleNote>,
@@ -137,9 +143,14 @@ pub struct RuleNote {
     pub max_pairs: u64,
     /// The half width of the interval that was asked for: 0.05 is 5 %.
     pub precision: f64,
-    /// What might be spent at most, as it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<String>,
+    /// The share of the ratio's logarithm that was as good where that is more; 0 where it was not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub of_effect: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// What a session that maps a cache was to find, from which its map is computed again, and what it may be compared with.

@@ -144,6 +144,17 @@ impl Log {
         })
     }
 
+    /// What the log says under `key`: every session's word, each once and in their order; `None` where none says anything.
+    pub fn told(&self, key: &str) -> Option<String> {
+        let mut told: Vec<&str> = Vec::new();
+        for (_, value) in self.conditions.iter().flatten().filter(|(name, _)| name == key) {
+            if !told.contains(&value.as_str()) {
+                told.push(value);
+            }
+        }
+        (!told.is_empty()).then(|| told.join(" and then "))
+    }
+
     /// What the log says under `key`, the first session's word.
     pub fn condition(&self, key: &str) -> Option<&str> {
         self.conditions.iter().flatten().find(|(name, _)| name == key).map(|(_, value)| value.as_str())

@@ -8,6 +8,7 @@ use super::{trust, units, verify};
 use crate::fit::{BreakEven, Curves, Fit, Fitted, Point};
 use crate::pairs::{Pairs, came_from_cache};
 use crate::plan::Arm;
+use crate::record::Conditions;
 use crate::sample::Sample;
 use crate::stats::Estimate;
 use crate::stats::curve::Crossing;
@@ -21,6 +22,8 @@ pub struct Sweep {
     fit: Option<Fit>,
     /// Why it may be believed; `None` where no pair was measured.
     trust: Option<OverLengths>,
+    /// Under what conditions each session measured; `None` where the log does not say.
+    said: Vec<Option<Conditions>>,
 }
 
 /// One length.
@@ -43,7 +46,7 @@ impl Sweep {
     }
 
     fn of(data: &Data, log: usize) -> Option<Sweep> {
-        let mut sweep = Sweep { log, lengths: Vec::new(), fit: None, trust: None };
+        let mut sweep = Sweep { log, lengths: Vec::new(), fit: None, trust: None, said: Vec::new() };
         let mut sessions = Vec::new();
         for session in data.logs[log].sessions() {
             let samples: Vec<Sample> = session.iter().filter_map(|entry| entry.sample.clone()).collect();
@@ -58,6 +61,8 @@ impl Sweep {
                 sweep.add(entry.context_tokens, [cold as f64, hit as f64], came_from_cache(pair.other));
             }
             sessions.push(samples);
+            let stated = data.logs[log].stated.iter().find(|(of, _)| *of == session[0].session);
+            sweep.said.push(stated.map(|(_, said)| said.clone()));
         }
         sweep.lengths.sort_by_key(|measured| measured.point.context_tokens);
         let points: Vec<Point> = sweep.lengths.iter().map(|measured| measured.point.clone()).collect();
@@ -159,7 +164,8 @@ impl Sweep {
 
     /// The trust block: what a reviewer asks, and the answer.
     pub fn trust_table(&self) -> Table {
-        let of = |trust| trust::rows_over_lengths(trust, self.lengths.len());
+        let said: Vec<Option<&Conditions>> = self.said.iter().map(Option::as_ref).collect();
+        let of = |trust| trust::rows_over_lengths(trust, self.lengths.len(), &said);
         trust::table(self.trust.as_ref().map(of).unwrap_or_default())
     }
 

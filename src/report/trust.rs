@@ -8,7 +8,7 @@ use super::units;
 use super::verify::{Judged, own_error};
 use crate::pairs::Control;
 use crate::plan::ColdBy;
-use crate::record::Conditions;
+use crate::record::{Conditions, NO_BUDGET};
 use crate::stats::Estimate;
 use crate::verdict::{Below, Caveat, OverLengths, Proof, Trust, Verdict};
 
@@ -33,15 +33,16 @@ pub fn rows(judged: &Judged) -> Vec<(&'static str, String)> {
     rows.push(("A/A control", self::control(control.as_ref())));
     rows.extend(noise(trust));
     rows.push(("selftest", judged.selftest.as_ref().map_or("not run".into(), own_error)));
-    rows.push(("spent", spent(trust, judged.conditions.as_ref())));
-    rows.extend(
-        judged.conditions.iter().flat_map(|said| [("connection", connection(said)), ("nonce", said.nonce.to_string())]),
-    );
+    rows.extend(circumstances(trust, &[judged.conditions.as_ref()]));
     rows
 }
 
-/// The same of pairs at so many `lengths`.
-pub fn rows_over_lengths(of: &OverLengths, lengths: usize) -> Vec<(&'static str, String)> {
+/// The same of pairs at so many `lengths`; `said` is under what conditions each session measured, as far as the log tells.
+pub fn rows_over_lengths(
+    of: &OverLengths,
+    lengths: usize,
+    said: &[Option<&Conditions>],
+) -> Vec<(&'static str, String)> {
     let OverLengths { control, trust, caveats, .. } = of;
     let mut rows = vec![
         ("pairs", format!("{}, in random order over {lengths} lengths", trust.replays)),
@@ -51,8 +52,39 @@ pub fn rows_over_lengths(of: &OverLengths, lengths: usize) -> Vec<(&'static str,
         ("A/A control", self::control(control.as_ref())),
     ];
     rows.extend(noise(trust));
-    rows.push(("spent", spent(trust, None)));
+    rows.extend(circumstances(trust, said));
     rows
+}
+
+/// What the sessions spent of what they might, over which connections and with which texts.
+fn circumstances(trust: &Trust, said: &[Option<&Conditions>]) -> Vec<(&'static str, String)> {
+    let budgets: Vec<Option<&str>> = said.iter().map(|of| of.and_then(|of| of.budget.as_deref())).collect();
+    let mut rows = match budgets.as_slice() {
+        [_, _, ..] => vec![("spent", spent(trust)), ("budget", budget(&budgets))],
+        _ => vec![("spent", format!("{}; {}", spent(trust), budget(&budgets)))],
+    };
+    let known = || said.iter().flatten();
+    rows.extend(each("connection", known().map(|of| connection(of))));
+    rows.extend(each("nonce", known().map(|of| of.nonce.to_string())));
+    rows
+}
+
+/// A row for each finding that is not that of the session before.
+fn each(check: &'static str, findings: impl Iterator<Item = String>) -> Vec<(&'static str, String)> {
+    let mut findings: Vec<String> = findings.collect();
+    findings.dedup();
+    findings.into_iter().map(|finding| (check, finding)).collect()
+}
+
+/// What each session might spend. A budget is a session's own, so that several may spend several.
+fn budget(sessions: &[Option<&str>]) -> String {
+    let known: Option<Vec<&str>> = sessions.iter().copied().collect();
+    match known.as_deref() {
+        None | Some([]) => "budget not known".into(),
+        Some(all) if all.iter().all(|budget| *budget == NO_BUDGET) => "no budget".into(),
+        Some([budget]) => format!("budget {budget}"),
+        Some(all) => format!("of {} sessions: {}", all.len(), all.join(", ")),
+    }
 }
 
 /// The rows as a table.
@@ -163,25 +195,15 @@ fn drift(per_minute: Estimate) -> String {
     format!("{word} {}{} a minute", signed(per_minute.value), interval.unwrap_or_default())
 }
 
-fn spent(trust: &Trust, conditions: Option<&Conditions>) -> String {
+fn spent(trust: &Trust) -> String {
     let spent = trust.spent;
-    let budget = conditions.map(|said| said.rule.as_ref().and_then(|rule| rule.budget.as_deref()));
-    let budget = match budget {
-        None => String::new(),
-        Some(None) => "; no budget".into(),
-        Some(Some(budget)) => format!("; budget {budget}"),
-    };
     let tokens = match spent.prompt_tokens {
         0 => String::new(),
         tokens => format!("{} prompt tokens, ", units::count(tokens)),
     };
-    format!(
-        "{tokens}{} requests, {}{budget}",
-        units::count(spent.requests as u64),
-        humantime::format_duration(Duration::from_secs(
-            Duration::from_nanos(spent.time_ns).as_secs_f64().round() as u64
-        ))
-    )
+    let seconds = Duration::from_nanos(spent.time_ns).as_secs_f64().round() as u64;
+    let (requests, time) = (units::count(spent.requests as u64), Duration::from_secs(seconds));
+    format!("{tokens}{requests} requests, {}", humantime::format_duration(time))
 }
 
 fn connection(said: &Conditions) -> String {
@@ -201,4 +223,31 @@ fn as_ratio(shift: Estimate) -> Estimate {
 
 fn known(value: Option<impl Display>) -> String {
     value.map_or("-".into(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_told_of_every_session_or_of_none() {
+        for (sessions, told) in [
+            (&[Some("none")][..], "no budget"),
+            (&[Some("60k")], "budget 60k"),
+            (&[Some("none"), Some("none")], "no budget"),
+            (&[Some("60k"), Some("none")], "of 2 sessions: 60k, none"),
+            (&[Some("60k"), Some("60k")], "of 2 sessions: 60k, 60k"),
+            (&[Some("60k"), None], "budget not known"),
+            (&[None], "budget not known"),
+            (&[], "budget not known"),
+        ] {
+            assert_eq!(budget(sessions), told, "{sessions:?}");
+        }
+    }
+
+    #[test]
+    fn what_sessions_have_in_common_is_said_once() {
+        let of = |texts: &[&str]| each("connection", texts.iter().map(|text| text.to_string())).len();
+        assert_eq!([of(&["fresh", "fresh"]), of(&["fresh", "reuse"]), of(&[])], [1, 2, 0]);
+    }
 }

@@ -103,7 +103,7 @@ impl Judged {
 
 /// The rule that a log's conditions name; the usual one where they name none.
 pub(super) fn rule_of(log: &Log) -> Rule {
-    log.rule.clone().unwrap_or_else(|| verdict::rule(usize::MAX, verdict::PRECISION))
+    log.rule.clone().unwrap_or_else(|| verdict::rule(usize::MAX, verdict::PRECISION, 0.0))
 }
 
 fn is_paired(place: &Place) -> bool {

@@ -54,11 +54,16 @@ impl Looks {
 /// At each look the interval of [`hodges_lehmann::shift`] is taken at the plan's level:
 ///
 /// ```text
-/// inside [-margin, margin]                                 stop: no difference that matters
-/// clear of zero, and half as wide as `precision` or less   stop: above, or below
-/// the last look, clear of zero                             above, or below, less precise than asked
-/// else                                                     go on; after the last look undecided
+/// inside [-margin, margin]                                stop: no difference that matters
+/// clear of zero, with a half width of `enough` or less    stop: above, or below
+/// the last look, clear of zero                            above, or below, less precise than asked
+/// else                                                    go on; after the last look undecided
+///
+/// enough = max(precision, of_effect |estimate|)
 /// ```
+///
+/// The intervals hold together over all looks, so they hold whatever is stopped on: `enough` decides what a run costs, and
+/// neither how often it is wrong nor how often the interval holds the truth.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
     pub looks: Looks,
@@ -66,6 +71,8 @@ pub struct Rule {
     pub margin: f64,
     /// The half width at which an effect is known well enough.
     pub precision: f64,
+    /// The share of an effect that is as good where that is more; 0 where `precision` alone will do.
+    pub of_effect: f64,
 }
 
 /// What a look showed.
@@ -107,6 +114,11 @@ impl Rule {
         last
     }
 
+    /// The half width at which an effect of this size is known well enough.
+    pub fn enough(&self, effect: f64) -> f64 {
+        self.precision.max(self.of_effect * effect.abs())
+    }
+
     fn look(&self, earlier: usize, a: &[f64], b: &[f64]) -> Option<Look> {
         let estimate = hodges_lehmann::shift(a, b, hodges_lehmann::STRATUM, self.looks.alpha())?;
         let pairs = a.len();
@@ -115,9 +127,11 @@ impl Rule {
         let (finding, is_enough) = match estimate.interval {
             None => (Finding::Undecided, false),
             Some(interval) if interval.is_within(same) => (Finding::Same, true),
-            Some(interval) if interval.low > 0.0 => (Finding::Above, interval.half_width() <= self.precision),
-            Some(interval) if interval.high < 0.0 => (Finding::Below, interval.half_width() <= self.precision),
-            Some(_) => (Finding::Undecided, false),
+            Some(interval) if interval.contains(0.0) => (Finding::Undecided, false),
+            Some(interval) => {
+                let finding = if interval.low > 0.0 { Finding::Above } else { Finding::Below };
+                (finding, interval.half_width() <= self.enough(estimate.value))
+            }
         };
         Some(Look { pairs, earlier, estimate, finding, stops: is_enough || is_last })
     }
@@ -169,7 +183,7 @@ mod tests {
     }
 
     fn rule() -> Rule {
-        Rule { looks: Looks::up_to(40), margin: 0.05, precision: 0.05 }
+        Rule { looks: Looks::up_to(40), margin: 0.05, precision: 0.05, of_effect: 0.0 }
     }
 
     /// Pairs whose members differ by `shift`, with noise that sums to nothing over a stratum.
@@ -191,6 +205,17 @@ mod tests {
             let (a, b) = pairs(40, shift, noise);
             let look = rule().apply(&a, &b).unwrap();
             assert_eq!((look.pairs, look.finding, look.stops), (pairs_used, finding, true), "{shift} {noise}");
+        }
+    }
+
+    #[test]
+    fn a_large_effect_is_known_well_enough_by_a_share_of_it() {
+        let relative = Rule { of_effect: 0.05, ..rule() };
+        // Ten pairs with this noise come to a half width of 0.16.
+        for (shift, pairs_used, of_share) in [(4.0, 40, 10), (-4.0, 40, 10), (1.0, 40, 40)] {
+            let (a, b) = pairs(40, shift, 0.08);
+            let looks = [rule(), relative.clone()].map(|rule| rule.apply(&a, &b).unwrap());
+            assert_eq!(looks.map(|look| look.pairs), [pairs_used, of_share], "{shift}");
         }
     }
 

@@ -87,9 +87,9 @@ fn size(verdict: &Verdict, pairs: &Pairs, rule: &Rule) -> Option<Caveat> {
     let Some(comparison) = &verdict.comparison else {
         return Some(Caveat::NoLook { pairs: pairs.measured.len(), needed: rule.looks.sizes()[0] });
     };
-    let logs = comparison.ratio.interval?.map(f64::ln);
-    let is_wide = verdict.claim != Claim::NoMaterialEffect && logs.half_width() > rule.precision;
-    is_wide.then(|| Caveat::Imprecise { half_width: logs.half_width().exp_m1(), asked: rule.precision.exp_m1() })
+    let (logs, enough) = (comparison.ratio.interval?.map(f64::ln), rule.enough(comparison.ratio.value.ln()));
+    let is_wide = verdict.claim != Claim::NoMaterialEffect && logs.half_width() > enough;
+    is_wide.then(|| Caveat::Imprecise { half_width: logs.half_width().exp_m1(), asked: enough.exp_m1() })
 }
 
 fn count_against_clock(verdict: &Verdict, samples: &[Sample]) -> Option<Caveat> {

@@ -52,7 +52,8 @@ impl Growing {
         {
             log.conditions.push(texts(conditions));
             self.places = conditions.prompts.iter().map(|prompt| log.place_of(prompt)).collect();
-            let rule = conditions.rule.as_ref().map(|note| verdict::rule(note.max_pairs as usize, note.precision));
+            let rule = conditions.rule.as_ref();
+            let rule = rule.map(|note| verdict::rule(note.max_pairs as usize, note.precision, note.of_effect));
             log.rule = log.rule.take().or(rule);
             log.note_selftest(conditions.selftest.clone());
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));

@@ -4,7 +4,8 @@
 //! the limits are those of the method. A rate of 2.5 %, the most that 1,000 runs of a setting show, comes out above 5 % of
 //! 200 runs once in a hundred times.
 //!
-//! Noise multiplies, so a true ratio of 3 fares exactly as one of 1.10 does, and is not run.
+//! Noise multiplies, so a true ratio of 2 fares exactly as one of 1.10 does, and is not run. One of 10 may stop earlier: a
+//! share of its logarithm is precise enough.
 
 use std::thread;
 
@@ -110,5 +111,17 @@ fn an_effect_of_a_tenth_is_found_in_at_least_nineteen_runs_of_twenty() {
         let found = tally.share(Claim::Helps);
         assert!(found >= 0.95, "{noise}: found in {found}");
         assert!(tally.coverage() >= 0.93, "{noise}: the interval held the truth in {}", tally.coverage());
+    }
+}
+
+#[test]
+fn a_large_effect_is_found_every_time_with_few_pairs_and_its_interval_holds_the_truth() {
+    let cost = cost(10.0);
+    for (noise, tally) in tallies(ROOMY, true_ratio(&cost), cost) {
+        let (found, pairs) = (tally.share(Claim::Helps), tally.pairs as f64 / tally.runs());
+        assert!(found >= 0.95, "{noise}: found in {found}");
+        assert!(tally.coverage() >= 0.93, "{noise}: the interval held the truth in {}", tally.coverage());
+        // To plus or minus 5 % of the ratio, the noisier took 70 to 110.
+        assert!(pairs <= 40.0, "{noise}: {pairs} pairs");
     }
 }

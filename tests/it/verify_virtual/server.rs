@@ -185,7 +185,7 @@ fn segments(probe: &Probe, length: u64) -> Vec<Segment> {
 
 pub fn design(max_pairs: usize, seed: u64) -> Design {
     Design {
-        rule: verdict::rule(max_pairs, 0.05),
+        rule: verdict::rule(max_pairs, 0.05, 0.05),
         shares: Vec::new(),
         asks_anew: false,
         cold_by: None,
