@@ -4,6 +4,7 @@
 //! it without a format: sentences, tables of typed values, figures. Each format writes that; none computes anything.
 
 pub mod compare;
+mod conditions;
 pub mod csv;
 pub mod data;
 mod effect;

@@ -1,8 +1,6 @@
 //! The report before it has a format: sentences, tables, figures, conditions.
 
-use std::collections::HashMap;
-
-use super::data::{Cell as Group, Data, Entry, Log, arm_name};
+use super::data::{Cell as Group, Data, Entry, arm_name};
 use super::effect::Effect;
 use super::fit::{Curves, Drawn};
 use super::lengths::{self, Sweep};
@@ -11,7 +9,7 @@ use super::load::{self, Load};
 use super::map::Mapped;
 use super::table::{Cell, Column, Table};
 use super::verify::Judged;
-use super::{evidence, figures, ladder, prompts, remarks, shares, units};
+use super::{conditions, evidence, figures, ladder, prompts, remarks, shares, units};
 use crate::cachemap::CacheMap;
 use crate::chart::Figure;
 use crate::fit::BreakEven;
@@ -71,7 +69,7 @@ impl Report {
             maps: mapped.iter().map(|mapped| mapped.map.clone()).collect(),
             tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
             figures: figures::all(data, &curves, &mapped),
-            conditions: conditions(data),
+            conditions: conditions::all(data),
         }
     }
 }
@@ -370,33 +368,4 @@ pub(super) fn labelled(data: &Data, log: usize, mut row: Vec<Cell>) -> Vec<Cell>
         row.insert(0, Cell::Words(data.logs[log].label.clone()));
     }
     row
-}
-
-/// What is the same in every session is said once, what differs of each.
-fn conditions(data: &Data) -> Vec<(String, String)> {
-    let whose = |log: &Log, at: usize| {
-        let label = if data.is_labelled() { format!("{} ", log.label) } else { String::new() };
-        let session = if log.conditions.len() > 1 { format!("session {} ", at + 1) } else { String::new() };
-        label + &session
-    };
-    let sessions =
-        data.logs.iter().flat_map(|log| log.conditions.iter().enumerate().map(move |(at, of)| (log, at, of)));
-    let said: Vec<(String, &(String, String))> =
-        sessions.flat_map(|(log, at, of)| of.iter().map(move |pair| (whose(log, at), pair))).collect();
-    let mut times: HashMap<&(String, String), usize> = HashMap::new();
-    said.iter().for_each(|(_, pair)| *times.entry(pair).or_default() += 1);
-    let all: usize = data.logs.iter().map(|log| log.conditions.len()).sum();
-    let is_known_of_all = data.logs.iter().all(|log| !log.conditions.is_empty());
-    let knowing: Vec<&str> =
-        data.logs.iter().filter(|log| !log.conditions.is_empty()).map(|log| log.label.as_str()).collect();
-    let theirs = if is_known_of_all { String::new() } else { format!("{} ", knowing.join(", ")) };
-    let mut conditions: Vec<(String, String)> = Vec::new();
-    for (whose, pair) in &said {
-        let is_common = times.get(pair) == Some(&all);
-        let named = (format!("{}{}", if is_common { &theirs } else { whose }, pair.0), pair.1.clone());
-        if !is_common || !conditions.contains(&named) {
-            conditions.push(named);
-        }
-    }
-    conditions
 }
