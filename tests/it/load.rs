@@ -222,6 +222,33 @@ fn a_flag_that_the_workload_has_no_use_for_is_refused() {
 }
 
 #[test]
+fn what_a_server_refuses_is_left_out_and_every_request_has_one_row() {
+    let bench = Bench::new(ENDLESS, &["refuse_max_tokens"], 0);
+    let args = "load --concurrency 4 --requests 30 --hit_share 0% --context_tokens 50 --no_selftest";
+    let printed = bench.measure(args);
+    let rows = measured(&bench, "load.jsonl");
+    let trials: BTreeSet<u64> = rows.iter().filter_map(|row| row["trial"].as_u64()).collect();
+    assert_eq!((rows.len(), trials.len()), (30, 30), "{}", printed.stderr);
+    let is_adapted = |row: &Value| row["adapted"] == serde_json::json!(["max_tokens -> max_completion_tokens"]);
+    assert!(rows.iter().all(|row| row["outcome"] == "ok" && is_adapted(row)), "{rows:?}");
+}
+
+#[test]
+fn an_answer_that_stands_still_is_given_up_and_holds_up_no_other() {
+    let bench = Bench::new(ENDLESS, &["stall=0@5"], 0);
+    let args = "load --concurrency 2 --requests 20 --hit_share 0% --context_tokens 50 --no_selftest --timeout 5s";
+    let printed = bench.measure(args);
+    let rows = measured(&bench, "load.jsonl");
+    let of = |outcome: &str| rows.iter().filter(|row| row["outcome"] == outcome).count();
+    assert_eq!((of("ok"), of("timeout")), (19, 1), "{}", printed.stderr);
+    // The other stream went on meanwhile.
+    let end = |row: &&Value| row["end_ns"].as_u64();
+    let last = rows.iter().filter(|row| row["outcome"] == "ok").filter_map(|row| end(&row)).max().expect("an end");
+    let stalled = rows.iter().find(|row| row["outcome"] == "timeout").expect("one");
+    assert!(last < stalled["sent_ns"].as_u64().expect("it was sent") + 5_000_000_000, "{rows:?}");
+}
+
+#[test]
 fn ctrl_c_ends_a_run_under_load_with_the_report_of_what_was_done() {
     let bench = Bench::new("instant,base=20ms", &[], 0);
     let url = bench.sim.base_url();

@@ -138,7 +138,7 @@ fn limited(bench: &Bench, limits: &str, load: &str) -> Printed {
 fn a_log_that_cannot_be_written_any_more_ends_the_load() {
     let bench = Bench::new("instant", &[], 0);
     // In blocks of 1,024 bytes: the rows outgrow what was tried before the run.
-    let printed = limited(&bench, "ulimit -f 80; trap '' XFSZ", "--rate 500 --requests 5000");
+    let printed = limited(&bench, "ulimit -f 80; trap '' XFSZ", "--rate 100 --requests 5000");
     assert_eq!(printed.code, Some(1), "{}", printed.stderr);
     assert!(printed.stderr.contains("cannot write the log load.jsonl: File too large"), "{}", printed.stderr);
     assert!(bench.requests() < 2_500, "{} requests went out without a log", bench.requests());
