@@ -144,10 +144,11 @@ impl Fill {
         let is_sure = explained.margin >= policy::CLAIMED;
         // Under another policy than LRU the looks themselves decide who leaves, and an engine need not do so to the block.
         let is_lru = explained.kind.policy == Policy::Lru;
+        let is_block_known = lab.known(|map| map.block_size.is_known());
         // A cache holds whole blocks. Where no number of them lies in the range, what was thought is off by a little.
         let tokens = (template + explained.high) / block * block;
         let is_whole = explained.high - explained.low < block && tokens >= template + explained.low;
-        let property = if lab.levels.exact && is_lru && is_sure && is_whole {
+        let property = if lab.levels.exact && is_block_known && is_lru && is_sure && is_whole {
             let evidence = format!("documents of which a part was left, by cached_tokens; {looks} looks at one fill");
             let found = Property::found(tokens, evidence, lab.levels.confidence());
             found.within(tokens as f64, (tokens + block - 1) as f64)

@@ -62,6 +62,18 @@ fn words_that_are_more_than_a_token_are_found_by_what_answers_count() {
 }
 
 #[test]
+fn without_the_block_size_no_capacity_is_called_exact() {
+    // No multiple of the block that is then thought to be the likeliest.
+    let truth = 60_000 / 64 * 64;
+    let mut server = Server::new(Setting::new(truth, 64, Policy::Lru), 1);
+    let (found, _) =
+        server.run(Design { skip: vec![Stage::Block, Stage::Semantics, Stage::Tiers], ..design(1_024, 1) });
+    let (low, high) = found.capacity_tokens.interval.expect("an interval");
+    assert!(low <= truth as f64 && truth as f64 <= high.unwrap(), "{:?}", found.capacity_tokens);
+    assert_eq!(found.capacity_tokens.confidence, Some(Confidence::B), "{:?}", found.capacity_tokens);
+}
+
+#[test]
 fn without_any_count_of_tokens_lengths_are_words() {
     let setting = Setting { counts_prompt: false, counts: false, ..Setting::new(30_000, 16, Policy::Lru) };
     let (found, _) = Server::new(setting, 5).run(Design { check_words: true, ..design(512, 5) });
