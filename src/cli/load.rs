@@ -16,7 +16,7 @@ use super::slo::Slo;
 #[command(
     rename_all = "snake_case",
     args_override_self = true,
-    group = ArgGroup::new("when").args(["rate", "concurrency", "trace"]).required(true).multiple(true),
+    group = ArgGroup::new("when").args(["rate", "concurrency", "trace", "find_knee"]).required(true).multiple(true),
     group = ArgGroup::new("length").args(["requests", "duration"])
 )]
 pub struct LoadArgs {
@@ -26,16 +26,24 @@ pub struct LoadArgs {
     /// Requests under way at once: a closed loop, which measures its own concurrency
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000), conflicts_with_all = ["rate", "duration"], help_heading = "Load")]
     pub concurrency: Option<u64>,
+    /// Find the rate from which on requests queue up: a burst for what the server gets through, then an open loop at 50 to
+    /// 95 % of it; with --slo also the highest rate that keeps it, with the cache and without
+    #[arg(long, conflicts_with_all = ["rate", "concurrency", "trace", "shard", "start_at", "barrier"], help_heading = "Load")]
+    pub find_knee: bool,
+    /// Requests under way at once in the burst of --find_knee [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000), requires = "find_knee", help_heading = "Load")]
+    pub streams: Option<u64>,
     /// How arrivals follow each other, with --rate
     #[arg(long, value_enum, default_value = "poisson", conflicts_with = "concurrency", help_heading = "Load")]
     pub arrivals: ArrivalsKind,
     /// Shape of gamma gaps between arrivals: 1 is Poisson, less is burstier, more is steadier
     #[arg(long, value_name = "SHAPE", value_parser = shape, conflicts_with_all = ["concurrency", "arrivals"], help_heading = "Load")]
     pub burstiness: Option<f64>,
-    /// Requests in all [default: 100, or what the spans of --rate hold]
+    /// Requests in all [default: 100, or what the spans of --rate hold], or at each level of --find_knee [default: 200 or
+    /// 60s, whichever is more, and as many as --slo needs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
     pub requests: Option<u64>,
-    /// How long requests go out
+    /// How long requests go out, in all or at each level of --find_knee
     #[arg(long, value_name = "TIME", help_heading = "Load")]
     pub duration: Option<Span>,
     /// What is asked
@@ -90,7 +98,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "TEXT", default_value = "Summarize this text", help_heading = "Document")]
     pub prompt: String,
     /// Limits that a request has to keep: ttft from its scheduled moment, itl as the longest gap, tpot, e2e. The goodput
-    /// is what keeps them, and the exit code is 3 when too few do
+    /// is what keeps them, and the exit code is 3 when too few do (with --find_knee, when the cache takes requests away)
     #[arg(long, value_name = "LIMITS", help_heading = "Load")]
     pub slo: Option<Slo>,
     /// Share of the requests that have to keep --slo

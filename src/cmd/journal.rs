@@ -31,9 +31,7 @@ pub struct Journal {
 
 impl Journal {
     pub fn new(log: Log, conditions: Conditions) -> Journal {
-        // Any random name will do; it decides nothing.
-        let session = Nonce::fresh().to_string()[..16].to_owned();
-        Journal { log, judge: Judge::default(), session, conditions: Some(conditions), last: None }
+        Journal { log, judge: Judge::default(), session: name(), conditions: Some(conditions), last: None }
     }
 
     /// A session that began with `before`; `log` holds these and is appended to.
@@ -43,6 +41,13 @@ impl Journal {
             judge.judge(sample, sample.prompt_tokens().unwrap_or(0));
         }
         Journal { log, judge, session, conditions: None, last: None }
+    }
+
+    /// What follows is a session of its own, which began under these conditions.
+    pub fn begin_session(&mut self, conditions: Conditions) {
+        self.judge = Judge::default();
+        self.session = name();
+        (self.conditions, self.last) = (Some(conditions), None);
     }
 
     /// The first request is about to go out.
@@ -98,6 +103,11 @@ impl Journal {
     pub fn path(&self) -> &Path {
         self.log.path()
     }
+}
+
+/// Of a session: any random one will do, since it decides nothing.
+fn name() -> String {
+    Nonce::fresh().to_string()[..16].to_owned()
 }
 
 /// What every session's conditions say, whatever the command.

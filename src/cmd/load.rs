@@ -4,6 +4,7 @@
 mod crew;
 mod design;
 mod gate;
+mod knee;
 mod pacer;
 mod senders;
 mod shards;
@@ -20,13 +21,14 @@ use super::consent::{Cost, Spent};
 use super::counters::Clocks;
 use super::journal::{self, Journal};
 use super::setup::Setup;
-use super::{advice, selftest};
+use super::{UsageError, advice, selftest};
 use crate::cli::load::LoadArgs;
 use crate::cli::rates::Rates;
 use crate::clock::{Clock, Monotonic, Stamp};
 use crate::document::Document;
 use crate::evidence::Evidence;
 use crate::exit::Exit;
+use crate::load::knee::Answer;
 use crate::load::prompt::Texts;
 use crate::load::schedule::{Schedule, Turn};
 use crate::load::validity::{self, Fault};
@@ -35,10 +37,12 @@ use crate::plan::Role;
 use crate::progress::Voice;
 use crate::progress::board::Board;
 use crate::progress::live::Dashboard;
-use crate::record::SloNote;
+use crate::record::{Conditions, LoadNote, SelfTest, SloNote};
 use crate::report::load::{self, Tally};
 use crate::report::units;
 use crate::sample::Outcome;
+use crate::session::Manner;
+use crate::wire::body::Adapted;
 use crew::{Crew, Done, lock};
 use design::Design;
 use gate::Gate;
@@ -57,10 +61,16 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let shard = shards::in_force(&args, voice)?;
     let log = journal::prepare(&shards::log_of(&args.out, shard), &args.session.output)?;
     let setup = Setup::of(&args.session, voice)?;
+    if args.find_knee {
+        if shard.count() > 1 {
+            let said = "--find_knee runs on one machine, and the launcher names several; start it once";
+            return Err(UsageError(said.into()).into());
+        }
+        return knee::run(&args, argv, &setup, log);
+    }
     let Design { schedule, note } = Design::of(&args, setup.seed("order"), shard)?;
     let gate = Gate::of(args.start_at.as_deref(), args.barrier.as_deref(), shard, setup.nonce)?;
-    let counter = setup.counter()?;
-    let specimen = Document::synthetic(setup.nonce, "specimen", args.context_tokens.0, &*counter)?;
+    let mut ground = Ground::of(&args, &setup)?;
     if !matches!(gate, Gate::Open) {
         shards::compare_clocks(&setup.opened.endpoint, voice);
     }
@@ -70,88 +80,145 @@ pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let all = size.requests + primes.len() as u64;
     let prime_tokens: u64 = primes.iter().map(|(_, prime)| prime.prompt.tokens()).sum();
     setup.ask_consent(Cost { requests: all, prompt_tokens: size.tokens + prime_tokens })?;
-    let mut conditions = setup.conditions("load", argv);
-    conditions.prompt = Some(args.prompt.clone());
-    conditions.slo = args.slo.map(|slo| SloNote { slo, share: args.slo_share.share() });
-    conditions.load = Some(note);
-    if !args.no_selftest {
-        conditions.selftest = selftest::short(SELFTEST_STREAMS, &setup);
-    }
-    let mut manner = setup.manner();
-    manner.keep_token_times = args.token_times;
-    let words_per_token = specimen.text.split(' ').count() as f64 / specimen.context_tokens.max(1) as f64;
-    let head_tokens = counter.count(&format!("{}\n", setup.nonce))?;
+    ground.test();
     let asked_rate = args.rate.as_ref().and_then(Rates::steady).map(|rate| rate / shard.count() as f64);
-    let crew = Crew {
-        opened: &setup.opened,
-        manner,
-        max_tokens: args.session.pace.max_tokens,
-        interrupt: setup.interrupt.clone(),
-        texts: Texts { nonce: setup.nonce, words_per_token, head_tokens, prompt: args.prompt.clone() },
-        started: Monotonic.now(),
-        is_enough: AtomicBool::new(false),
-        origin: OnceLock::new(),
-        cpu_before: OnceLock::new(),
-        primes: primed,
-        idle: Mutex::default(),
-        adapted: Mutex::default(),
-        board: Mutex::new(Board::new(Monotonic.now(), Some(size.requests), asked_rate)),
-    };
     voice.note(&match primes.len() {
         0 => format!("{} requests go out", size.requests),
         primes => format!("{primes} documents are cached first, then {} requests go out", size.requests),
     });
-    let mut book = Book {
-        args: &args,
-        crew: &crew,
-        voice,
-        journal: Journal::new(log, conditions),
-        dashboard: Dashboard::new(voice, units::span),
-        spent: Spent::default(),
-        answered: 0,
-    };
+    let mut book = Book::new(&args, voice, Journal::new(log, ground.conditions(argv, note)));
     book.journal.begin()?;
-    for (trial, prime) in &primes {
-        if !crew.is_over() {
-            book.take(crew.prime(*trial, prime))?;
-        }
-    }
+    let crew = ground.crew(&book, primed, Board::new(Monotonic.now(), Some(size.requests), asked_rate));
+    book.prime(&crew, &primes)?;
     let start = gate.pass(&crew, voice)?;
     if size.requests == 0 && primes.is_empty() {
         voice.note("this shard has nothing to send, so that it leaves no log; the others' logs are the whole run");
         book.journal.discard()?;
         return Ok(Exit::Ok);
     }
-    book.measure(schedule, start)?;
-    book.finish(size.requests)
+    book.measure(&crew, schedule, args.concurrency, start)?;
+    book.finish(size.requests, crew.interrupt.is_set())
+}
+
+/// What all sessions of a run stand on.
+struct Ground<'a> {
+    args: &'a LoadArgs,
+    setup: &'a Setup<'a>,
+    manner: Manner,
+    texts: Texts,
+    selftest: Option<SelfTest>,
+    adapted: Mutex<Adapted>,
+}
+
+impl<'a> Ground<'a> {
+    fn of(args: &'a LoadArgs, setup: &'a Setup<'a>) -> anyhow::Result<Ground<'a>> {
+        let counter = setup.counter()?;
+        let specimen = Document::synthetic(setup.nonce, "specimen", args.context_tokens.0, &*counter)?;
+        let words_per_token = specimen.text.split(' ').count() as f64 / specimen.context_tokens.max(1) as f64;
+        let head_tokens = counter.count(&format!("{}\n", setup.nonce))?;
+        let mut manner = setup.manner();
+        manner.keep_token_times = args.token_times;
+        let texts = Texts { nonce: setup.nonce, words_per_token, head_tokens, prompt: args.prompt.clone() };
+        Ok(Ground { args, setup, manner, texts, selftest: None, adapted: Mutex::default() })
+    }
+
+    /// Measures the client's own error, unless it is not to be.
+    fn test(&mut self) {
+        if !self.args.no_selftest {
+            self.selftest = selftest::short(SELFTEST_STREAMS, self.setup);
+        }
+    }
+
+    /// Of a session of which this was asked.
+    fn conditions(&self, argv: Vec<String>, note: LoadNote) -> Conditions {
+        let mut conditions = self.setup.conditions("load", argv);
+        conditions.prompt = Some(self.args.prompt.clone());
+        conditions.slo = self.args.slo.map(|slo| SloNote { slo, share: self.args.slo_share.share() });
+        conditions.load = Some(note);
+        conditions.selftest.clone_from(&self.selftest);
+        conditions
+    }
+
+    /// Those who send the requests of one session, behind `primes` others.
+    fn crew(&self, book: &Book<'_>, primes: u64, board: Board) -> Crew<'_> {
+        Crew {
+            opened: &self.setup.opened,
+            manner: self.manner.clone(),
+            max_tokens: self.args.session.pace.max_tokens,
+            interrupt: self.setup.interrupt.clone(),
+            texts: self.texts.clone(),
+            started: Monotonic.now(),
+            is_enough: AtomicBool::new(book.is_spent),
+            origin: OnceLock::new(),
+            cpu_before: OnceLock::new(),
+            primes,
+            idle: Mutex::default(),
+            adapted: &self.adapted,
+            board: Mutex::new(board),
+        }
+    }
 }
 
 /// Where samples go as they finish.
 struct Book<'a> {
     args: &'a LoadArgs,
-    crew: &'a Crew<'a>,
     voice: Voice,
     journal: Journal,
     dashboard: Dashboard,
+    began: Stamp,
     spent: Spent,
+    /// The budget is spent.
+    is_spent: bool,
     /// Measured requests that were answered.
     answered: u64,
+    /// What the requests of a level showed, in a search for the knee.
+    answers: Vec<Answer>,
 }
 
-impl Book<'_> {
-    fn measure(&mut self, schedule: Schedule, start: Option<Stamp>) -> anyhow::Result<()> {
-        let clocks = Clocks::find(&self.crew.opened.endpoint);
+impl<'a> Book<'a> {
+    fn new(args: &'a LoadArgs, voice: Voice, journal: Journal) -> Book<'a> {
+        Book {
+            args,
+            voice,
+            journal,
+            dashboard: Dashboard::new(voice, units::span),
+            began: Monotonic.now(),
+            spent: Spent::default(),
+            is_spent: false,
+            answered: 0,
+            answers: Vec::new(),
+        }
+    }
+
+    fn prime(&mut self, crew: &Crew<'_>, primes: &[(u64, Turn)]) -> anyhow::Result<()> {
+        for (trial, prime) in primes {
+            if !crew.is_over() {
+                self.take(crew, crew.prime(*trial, prime))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In a closed loop where there are `streams`, else when requests are due.
+    fn measure(
+        &mut self,
+        crew: &Crew<'_>,
+        schedule: Schedule,
+        streams: Option<u64>,
+        start: Option<Stamp>,
+    ) -> anyhow::Result<()> {
+        let clocks = Clocks::find(&crew.opened.endpoint);
         let gap = self.args.session.pace.gap.0;
-        let closed = self.args.concurrency.map(|streams| Closed { streams: schedule.shard.part_of(streams), gap });
+        let closed = streams.map(|streams| Closed { streams: schedule.shard.part_of(streams), gap });
         let ((news, heard), (words, told)) = (mpsc::channel(), mpsc::channel());
-        let traffic = Traffic::new(self.crew, news);
+        let traffic = Traffic::new(crew, news);
         thread::scope(|scope| {
             let pacer = Pacer::new(&traffic, schedule, closed, start, told);
             let pacer = scope.spawn(move || pacer.run(scope));
             let heard = self.hear(scope, &traffic, &heard, &words);
             if heard.is_err() {
                 // Without a log nothing more is to go out.
-                self.crew.is_enough.store(true, Ordering::Relaxed);
+                crew.is_enough.store(true, Ordering::Relaxed);
             }
             let paced = pacer.join().expect("the pacer does not panic");
             traffic.close();
@@ -177,7 +244,7 @@ impl Book<'_> {
             // The traffic itself tells news, so that a timeout is the one reason to hear none.
             match heard.recv_timeout(patience).ok().and_then(|news| traffic.hear(news)) {
                 Some(Landed::Over(done, leg)) => {
-                    self.take(*done)?;
+                    self.take(traffic.crew, *done)?;
                     // The pacer may have gone already, since the run is over.
                     let _ = words.send(pacer::follow(leg));
                 }
@@ -188,12 +255,12 @@ impl Book<'_> {
                 traffic.look_after();
                 look = Monotonic.now().after(LOOK_AFTER);
             }
-            self.dashboard.show(&lock(&self.crew.board));
+            self.dashboard.show(&lock(&traffic.crew.board));
         }
         Ok(())
     }
 
-    fn take(&mut self, done: Done) -> anyhow::Result<()> {
+    fn take(&mut self, crew: &Crew<'_>, done: Done) -> anyhow::Result<()> {
         let Done { sample, tokens } = done;
         if sample.outcome == Outcome::Interrupted && sample.stamps.sent_ns.is_none() {
             // It did not go out, and what was not sent has no row.
@@ -201,20 +268,24 @@ impl Book<'_> {
         }
         if sample.role == Role::Measure {
             let found = Evidence::of(&sample, tokens).map(|evidence| evidence.found);
-            lock(&self.crew.board).note_ended(Monotonic.now(), &sample, found);
+            lock(&crew.board).note_ended(Monotonic.now(), &sample, found);
+            if self.args.find_knee {
+                self.answers.push(load::answer(&sample, self.args.slo.as_ref()));
+            }
         }
         self.spent.prompt_tokens += sample.prompt_tokens().unwrap_or(tokens);
-        self.spent.time = Duration::from_nanos(Monotonic.now().since(self.crew.started).unwrap_or(0));
+        self.spent.time = Duration::from_nanos(Monotonic.now().since(self.began).unwrap_or(0));
         if let Some(what) = self.spent.is_enough(tokens, &self.args.session.pace)
-            && !self.crew.is_enough.swap(true, Ordering::Relaxed)
+            && !std::mem::replace(&mut self.is_spent, true)
         {
+            crew.is_enough.store(true, Ordering::Relaxed);
             self.warn(&format!("the budget of {what} is spent; what is under way is waited for"));
         }
         match &sample.outcome {
             Outcome::Ok => self.answered += u64::from(sample.role == Role::Measure),
             Outcome::Interrupted => {}
             failed => {
-                let said = advice::failed(failed, &self.crew.opened.models);
+                let said = advice::failed(failed, &crew.opened.models);
                 self.warn(&format!("request {} failed: {said}", sample.trial));
             }
         }
@@ -226,15 +297,15 @@ impl Book<'_> {
     }
 
     /// `asked` is the number of measured requests that this shard was to send.
-    fn finish(self, asked: u64) -> anyhow::Result<Exit> {
-        let Book { crew, voice, journal, dashboard, answered, .. } = self;
+    fn finish(self, asked: u64, is_interrupted: bool) -> anyhow::Result<Exit> {
+        let Book { voice, journal, dashboard, answered, .. } = self;
         drop(dashboard);
         let data = journal.print_block(voice)?;
         let log = &data.logs[0];
         let faults = log.load.as_ref().map(|load| validity::faults(&load.conduct(&log.loads))).unwrap_or_default();
         let is_void = faults.into_iter().any(Fault::is_void);
         let slo = log.load.as_ref().and_then(Tally::gate);
-        Ok(match (crew.interrupt.is_set(), (answered > 0 || asked == 0) && !is_void, slo) {
+        Ok(match (is_interrupted, (answered > 0 || asked == 0) && !is_void, slo) {
             (true, ..) => Exit::Interrupted,
             (false, true, None | Some(load::Gate::Kept)) => Exit::Ok,
             (false, true, Some(load::Gate::Missed)) => Exit::Missed,

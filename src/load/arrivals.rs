@@ -49,13 +49,38 @@ pub struct Arrivals {
     stream: rand_chacha::ChaCha8Rng,
     /// Operational time of the last request; the first of a constant schedule is due at 0.
     operational: f64,
+    /// What every gap is multiplied by.
+    stretch: f64,
     given: u64,
 }
 
 impl Arrivals {
     /// Rates and lengths are finite and not negative; a shape is above 0.
     pub fn new(seed: u64, gaps: Gaps, pieces: Vec<Piece>, extent: Extent) -> Arrivals {
-        Arrivals { gaps, pieces, extent, stream: rng::stream(seed, "arrivals"), operational: 0.0, given: 0 }
+        Arrivals {
+            gaps,
+            pieces,
+            extent,
+            stream: rng::stream(seed, "arrivals"),
+            operational: 0.0,
+            stretch: 1.0,
+            given: 0,
+        }
+    }
+
+    /// The first `requests` of them, stretched to take exactly the time that as many take in the mean: of Poisson arrivals
+    /// those of which it is known how many come in that time, which are uniform in it (Cinlar, section 4.5). So chance
+    /// leaves the rate alone, which is off by a twentieth over 400 requests.
+    pub fn exactly(mut self, requests: u64) -> Arrivals {
+        let mut all = self.clone();
+        let mut sum = 0.0;
+        for _ in 0..=requests {
+            sum += all.gap();
+            all.given += 1;
+        }
+        self.extent = Extent::Requests(requests);
+        self.stretch = requests as f64 / sum;
+        self
     }
 
     fn gap(&mut self) -> f64 {
@@ -75,7 +100,7 @@ impl Iterator for Arrivals {
         if matches!(self.extent, Extent::Requests(limit) if self.given >= limit) {
             return None;
         }
-        self.operational += self.gap();
+        self.operational += self.stretch * self.gap();
         let due_ns = (moment(&self.pieces, self.operational)? * SECOND).round() as Nanos;
         if matches!(self.extent, Extent::Span(span) if due_ns >= span) {
             return None;
@@ -179,6 +204,21 @@ mod tests {
             assert!((dispersion(&counts) / expected - 1.0).abs() < 0.2, "{shape}: {}", dispersion(&counts));
         }
         assert!(dispersion(&counts(Gaps::Constant, 50.0, 400)) < 0.01);
+    }
+
+    #[test]
+    fn exactly_so_many_take_exactly_their_time_and_are_spread_over_it() {
+        let mut thirds = [0_u32; 3];
+        for seed in 0..300 {
+            let poisson = Arrivals::new(seed, Gaps::Poisson, flat(5.0), Extent::Requests(u64::MAX));
+            let due: Vec<Nanos> = poisson.exactly(30).collect();
+            assert_eq!(due.len(), 30);
+            assert!(due.last().unwrap() < &seconds(6), "{due:?}");
+            due.iter().for_each(|due| thirds[(due / seconds(2)) as usize] += 1);
+        }
+        assert!(thirds.iter().all(|third| (2_850..3_150).contains(third)), "{thirds:?}");
+        let constant = Arrivals::new(1, Gaps::Constant, flat(4.0), Extent::Requests(5));
+        assert_eq!(constant.clone().exactly(5).collect::<Vec<_>>(), constant.collect::<Vec<_>>());
     }
 
     #[test]

@@ -11,9 +11,11 @@
 //! | [`seen`] | which beginnings of prompts there have been |
 //! | [`schedule`] | all of it together |
 //! | [`shard`] | which machine sends which request |
+//! | [`knee`] | at which rates to ask for what a server can take |
 //! | [`validity`] | whether the client kept to the schedule well enough for its figures to count |
 
 pub mod arrivals;
+pub mod knee;
 pub mod mix;
 pub mod prompt;
 pub mod schedule;

@@ -26,6 +26,8 @@ pub enum Kind {
     Block,
     /// What one request of a trace has alone.
     Own,
+    /// In the place of a document, what no other request has.
+    Apart,
 }
 
 impl Piece {
@@ -63,6 +65,22 @@ impl Prompt {
     /// A document and a question of its own before the user's prompt.
     pub fn asking(document: Piece, question: Piece) -> Prompt {
         Prompt::Documents { documents: vec![document], turns: vec![question] }
+    }
+
+    /// As long, and from the beginning unlike any other: number `number` of those.
+    pub fn apart(self, number: u64) -> Prompt {
+        let own = |mut pieces: Vec<Piece>| {
+            if let Some(first) = pieces.first_mut() {
+                (first.kind, first.id) = (Kind::Apart, number);
+            }
+            pieces
+        };
+        match self {
+            Prompt::Documents { documents, turns } => Prompt::Documents { documents: own(documents), turns },
+            Prompt::Blocks(pieces) => Prompt::Blocks(own(pieces)),
+            // Texts that a trace gives are as they are.
+            Prompt::Given { .. } => self,
+        }
     }
 
     /// Tokens of the generated text; what stands around it is left out.
@@ -164,6 +182,7 @@ fn name(piece: &Piece) -> String {
         Kind::Answer => "answer",
         Kind::Block => "block",
         Kind::Own => "own",
+        Kind::Apart => "apart",
     };
     format!("load {kind} {}", piece.id)
 }

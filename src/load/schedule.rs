@@ -34,6 +34,15 @@ impl Turn {
     }
 }
 
+impl Turn {
+    /// A request of the same length that finds nothing of any other's: its first piece, and with it the nonce that the
+    /// prompt begins with, is number `number` of a kind of its own.
+    fn apart(self, number: u64) -> Turn {
+        let prompt = self.prompt.apart(number);
+        Turn { arm: Arm::Cold, document: None, prompt, reusable_tokens: 0, ..self }
+    }
+}
+
 /// What one user does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
@@ -67,6 +76,8 @@ pub struct Schedule {
     /// Requests in all; the last flow is cut to it.
     pub requests: Option<u64>,
     pub shard: Shard,
+    /// Where the documents of their own are numbered from, where no request is to find anything of another's.
+    apart: Option<u64>,
     numbers: Numbers,
 }
 
@@ -87,12 +98,17 @@ pub struct Size {
 impl Schedule {
     /// The whole run.
     pub fn new(timing: Timing, workload: Workload, requests: Option<u64>) -> Schedule {
-        Schedule { timing, workload, requests, shard: Shard::WHOLE, numbers: Numbers::default() }
+        Schedule { timing, workload, requests, shard: Shard::WHOLE, apart: None, numbers: Numbers::default() }
     }
 
     /// The part of one shard.
     pub fn of_shard(self, shard: Shard) -> Schedule {
         Schedule { shard, ..self }
+    }
+
+    /// The same load, each request of which begins with a text of its own, numbered from `first`.
+    pub fn apart(self, first: u64) -> Schedule {
+        Schedule { apart: Some(first), ..self }
     }
 
     /// How much this shard has still to ask for.
@@ -123,6 +139,10 @@ impl Schedule {
         };
         let mut turns = self.workload.next()?;
         turns.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        if let Some(first) = self.apart {
+            let numbered = (first + self.numbers.requests..).zip(turns);
+            turns = numbered.map(|(number, turn)| turn.apart(number)).collect();
+        }
         let flow = Flow { number: self.numbers.flows, first: self.numbers.requests, due_ns, turns };
         self.numbers.flows += 1;
         self.numbers.requests += flow.turns.len() as u64;
@@ -166,6 +186,23 @@ mod tests {
         assert_eq!(together, whole);
         assert_eq!(whole.iter().map(|flow| flow.first).collect::<Vec<_>>(), (0..1_003).collect::<Vec<_>>());
         assert!(whole.is_sorted_by_key(|flow| flow.due_ns));
+    }
+
+    #[test]
+    fn a_load_apart_has_the_same_times_and_lengths_and_finds_nothing() {
+        use crate::load::seen::Seen;
+        let (usual, apart): (Vec<Flow>, Vec<Flow>) =
+            (schedule(Shard::WHOLE).collect(), schedule(Shard::WHOLE).apart(7).collect());
+        let mut seen = Seen::default();
+        for (one, other) in usual.iter().zip(&apart) {
+            assert_eq!((one.due_ns, one.turns.len()), (other.due_ns, other.turns.len()));
+            let turn = &other.turns[0];
+            assert_eq!((turn.arm, turn.reusable_tokens), (Arm::Cold, 0));
+            assert_eq!(one.turns[0].prompt.tokens(), turn.prompt.tokens());
+            let Prompt::Documents { documents, .. } = &turn.prompt else { panic!("a document") };
+            assert_eq!(seen.visit(documents.iter()), 0);
+        }
+        assert_eq!((usual.len(), apart.len()), (1_003, 1_003));
     }
 
     #[test]

@@ -6,6 +6,6 @@ pub mod schema;
 
 pub use log::{Keys, Log, LogError, Logged, Reading, Rows};
 pub use schema::{
-    ClassicRow, Conditions, DocumentNote, Flush, Flushed, Line, LoadNote, MapNote, NO_BUDGET, Row, RuleNote,
-    SCHEMA_VERSION, SelfTest, ShardNote, SloNote,
+    ClassicRow, Conditions, DocumentNote, Flush, Flushed, LegNote, LevelNote, Line, LoadNote, MapNote, NO_BUDGET, Row,
+    RuleNote, SCHEMA_VERSION, SelfTest, ShardNote, SloNote,
 };

@@ -9,6 +9,7 @@ use crate::cli::slo::Slo;
 use crate::clock::Nanos;
 use crate::document::Origin;
 use crate::evidence::Evidence;
+use crate::load::knee::Reuse;
 use crate::plan::cache_off::CacheOff;
 use crate::plan::map::Design;
 use crate::plan::prompts::Prompt;
@@ -202,7 +203,7 @@ pub struct SloNote {
 }
 
 /// What was asked of a session under load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadNote {
     /// What is asked: `mix`, `chat`, ... and how.
     pub workload: String,
@@ -213,6 +214,38 @@ pub struct LoadNote {
     pub shard: ShardNote,
     /// Processors that the client may use.
     pub processors: u64,
+    /// The steps and ramps of its rate, where it changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legs: Vec<LegNote>,
+    /// Which part of a search for the knee this session is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<LevelNote>,
+}
+
+/// A stretch of time in which the rate goes in a straight line.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LegNote {
+    /// Requests a second.
+    pub from: f64,
+    pub to: f64,
+    /// `None` in a last one that has no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// A burst or a level of a search for the knee.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LevelNote {
+    /// What requests may find of each other's prompts.
+    pub reuse: Reuse,
+    /// Requests under way at once, in the burst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u64>,
+    /// Requests a second, at a level, and their share of what the burst got through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of_ceiling: Option<f64>,
 }
 
 /// A part of a schedule: `index` from 0 of `count`.

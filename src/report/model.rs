@@ -105,7 +105,8 @@ fn findings(
     curves: &Curves,
 ) -> Vec<String> {
     let is_tabled = rates::is_tabled(data);
-    let mut findings: Vec<String> = Rates::all(data).iter().filter_map(Rates::finding).collect();
+    let rates = Rates::all(data);
+    let mut findings: Vec<String> = rates.iter().filter(|of| of.arm.is_none()).filter_map(Rates::finding).collect();
     findings.extend(side_by_side(data));
     for log in 0..data.logs.len() {
         let verdicts = judged.iter().filter(|judged| judged.log == log).flat_map(Judged::findings);

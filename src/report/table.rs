@@ -49,6 +49,8 @@ pub enum Cell {
     Counts(u64, u64),
     /// 0 to 1.
     Share(f64),
+    /// Shares from low to high.
+    Shares(f64, f64),
     /// Asked for, and too uncertain to be given as a number.
     NotIdentified,
     Missing,
@@ -90,6 +92,7 @@ impl Cell {
             Cell::Times(low, high) => format!("{} to {}", units::span(*low), units::span(*high)),
             Cell::Counts(low, high) => format!("{} to {}", units::count(*low), units::count(*high)),
             Cell::Share(share) => units::share(*share),
+            Cell::Shares(low, high) => format!("{} to {}", units::share(*low), units::share(*high)),
             Cell::NotIdentified => "not identified".into(),
             Cell::Missing => "-".into(),
         }
@@ -101,7 +104,7 @@ impl Cell {
             Cell::Words(words) => json!(words),
             Cell::Count(n) => json!(n),
             Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => json!(x),
-            Cell::Ratios(low, high) | Cell::Times(low, high) => json!([low, high]),
+            Cell::Ratios(low, high) | Cell::Times(low, high) | Cell::Shares(low, high) => json!([low, high]),
             Cell::Counts(low, high) => json!([low, high]),
             Cell::NotIdentified | Cell::Missing => Value::Null,
         }
@@ -113,7 +116,7 @@ impl Cell {
             Cell::Words(_) => None,
             Cell::Count(n) | Cell::Counts(n, _) => Some(*n as f64),
             Cell::Time(x) | Cell::Ratio(x) | Cell::Number(x) | Cell::Share(x) => Some(*x),
-            Cell::Ratios(x, _) | Cell::Times(x, _) => Some(*x),
+            Cell::Ratios(x, _) | Cell::Times(x, _) | Cell::Shares(x, _) => Some(*x),
             // Below everything that was measured, infinities included; JSON and HTML never see it.
             Cell::NotIdentified | Cell::Missing => Some(f64::MIN),
         }

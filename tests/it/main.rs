@@ -13,6 +13,7 @@ mod doctor;
 mod flush;
 mod help;
 mod hub;
+mod knee;
 mod load;
 mod load_ends;
 mod map;

@@ -38,7 +38,7 @@ pub struct Crew<'a> {
     /// Sessions that wait for a request. The longest idle goes first, so that no connection is left to go stale.
     pub idle: Mutex<VecDeque<Session<'a>>>,
     /// What the server refused, so that no session has to find it out again.
-    pub adapted: Mutex<Adapted>,
+    pub adapted: &'a Mutex<Adapted>,
     pub board: Mutex<Board>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Crew<'a> {
     pub fn prime(&self, trial: u64, turn: &Turn) -> Done {
         let mut session = self.session();
         let sample = session.perform_as(trial, &self.ask(Role::Prime, turn), &mut Unwatched);
-        *lock(&self.adapted) = session.adapted();
+        *lock(self.adapted) = session.adapted();
         self.release(session);
         self.done(sample, turn, None)
     }
@@ -84,7 +84,7 @@ impl<'a> Crew<'a> {
         let (endpoint, interrupt) = (&self.opened.endpoint, self.interrupt.clone());
         let mut session =
             waiting.unwrap_or_else(|| Session::starting(endpoint, self.manner.clone(), interrupt, self.started));
-        session.adapt(*lock(&self.adapted));
+        session.adapt(*lock(self.adapted));
         session
     }
 

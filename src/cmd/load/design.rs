@@ -10,7 +10,7 @@ use crate::cmd::UsageError;
 use crate::load::arrivals::{Arrivals, Extent, Gaps, Piece};
 use crate::load::schedule::{Schedule, Timing};
 use crate::load::shard::Shard;
-use crate::record::{LoadNote, ShardNote};
+use crate::record::{LegNote, LoadNote, ShardNote};
 
 /// Without `--requests`, `--duration` and a rate that ends.
 const REQUESTS: u64 = 100;
@@ -40,7 +40,9 @@ impl Design {
             arrivals: named(args),
             seed,
             shard: ShardNote { index: shard.index(), count: shard.count(), senders: None },
-            processors: std::thread::available_parallelism().map_or(1, |n| n.get() as u64),
+            processors: processors(),
+            legs: legs(args),
+            level: None,
         };
         let whole = Schedule::new(timing, workload, requests);
         // A shard may well have nothing to send; the run may not.
@@ -63,11 +65,7 @@ fn senders(whole: &Schedule, shards: u64) -> u64 {
 
 /// Arrivals of flows: the rate counts requests, of which a flow has `turns`.
 fn arrivals(args: &LoadArgs, rates: &Rates, seed: u64, turns: f64) -> Arrivals {
-    let gaps = match (args.burstiness, args.arrivals) {
-        (Some(shape), _) => Gaps::Gamma(shape),
-        (None, ArrivalsKind::Poisson) => Gaps::Poisson,
-        (None, ArrivalsKind::Constant) => Gaps::Constant,
-    };
+    let gaps = gaps(args);
     let piece = |leg: &Leg| Piece {
         // The last rate holds for ever, whatever the length of its piece.
         seconds: leg.span.map_or(1.0, |span| span.0.as_secs_f64()),
@@ -77,6 +75,12 @@ fn arrivals(args: &LoadArgs, rates: &Rates, seed: u64, turns: f64) -> Arrivals {
     let end = args.duration.or(rates.span().filter(|_| args.requests.is_none()));
     let extent = end.map_or(Extent::Requests(u64::MAX), |span| Extent::Span(nanos(span.0)));
     Arrivals::new(seed, gaps, rates.0.iter().map(piece).collect(), extent)
+}
+
+/// What the rate does, where it changes.
+fn legs(args: &LoadArgs) -> Vec<LegNote> {
+    let note = |leg: &Leg| LegNote { from: leg.from, to: leg.to, seconds: leg.span.map(|span| span.0.as_secs_f64()) };
+    args.rate.iter().filter(|rates| rates.0.len() > 1).flat_map(|rates| rates.0.iter().map(note)).collect()
 }
 
 fn nanos(span: Duration) -> Nanos {
@@ -89,10 +93,28 @@ fn named(args: &LoadArgs) -> String {
         (None, Some(streams)) => return format!("closed loop of {streams}"),
         (None, None) => return format!("as recorded, {} times as fast", args.time_scale.unwrap_or(1.0)),
     };
-    let kind = match (args.burstiness, args.arrivals) {
-        (Some(shape), _) => format!("gamma of shape {shape}"),
-        (None, ArrivalsKind::Poisson) => "poisson".to_owned(),
-        (None, ArrivalsKind::Constant) => "constant".to_owned(),
-    };
-    format!("{kind} at {rates} a second")
+    format!("{} at {rates} a second", kind(args))
+}
+
+/// How gaps vary.
+pub fn gaps(args: &LoadArgs) -> Gaps {
+    match (args.burstiness, args.arrivals) {
+        (Some(shape), _) => Gaps::Gamma(shape),
+        (None, ArrivalsKind::Poisson) => Gaps::Poisson,
+        (None, ArrivalsKind::Constant) => Gaps::Constant,
+    }
+}
+
+/// The same in words.
+pub fn kind(args: &LoadArgs) -> String {
+    match gaps(args) {
+        Gaps::Gamma(shape) => format!("gamma of shape {shape}"),
+        Gaps::Poisson => "poisson".to_owned(),
+        Gaps::Constant => "constant".to_owned(),
+    }
+}
+
+/// Processors that this process may use.
+pub fn processors() -> u64 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }

@@ -31,6 +31,8 @@ pub struct Entry {
     pub evidence: Option<Evidence>,
     /// What the server's own clocks counted up to here, where they were read.
     pub server_spans: Option<Spans>,
+    /// Whether it was sent in a search for the knee, which asks what a rate does and not what a hit saves.
+    pub is_of_level: bool,
 }
 
 impl Entry {
@@ -51,6 +53,7 @@ impl Entry {
                 sample: None,
                 evidence: None,
                 server_spans: None,
+                is_of_level: false,
             },
             Line::Full(of) => Entry {
                 line,
@@ -66,6 +69,7 @@ impl Entry {
                 sample: Some(of.sample),
                 evidence: None,
                 server_spans: of.server_spans,
+                is_of_level: false,
             },
         }
     }
@@ -93,7 +97,8 @@ impl Entry {
 
     /// Measured, with a time, and about what a hit saves.
     fn is_plain(&self) -> bool {
-        let asks_otherwise = self.shared_percent().is_some() || self.is_of_map() || self.is_without_cache();
+        let asks_otherwise =
+            self.shared_percent().is_some() || self.is_of_map() || self.is_without_cache() || self.is_of_level;
         self.role == Role::Measure && self.ttft_ns.is_some() && !asks_otherwise
     }
 

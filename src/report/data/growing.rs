@@ -15,6 +15,7 @@ pub(super) struct Growing {
     places: Vec<usize>,
     judge: Judge,
     is_under_load: bool,
+    is_of_level: bool,
     most: usize,
 }
 
@@ -36,7 +37,15 @@ impl Growing {
             load: None,
             loads: Vec::new(),
         };
-        Growing { log, session: None, places: Vec::new(), judge: Judge::default(), is_under_load: false, most }
+        Growing {
+            log,
+            session: None,
+            places: Vec::new(),
+            judge: Judge::default(),
+            is_under_load: false,
+            is_of_level: false,
+            most,
+        }
     }
 
     pub fn take(&mut self, logged: Logged) {
@@ -46,6 +55,7 @@ impl Growing {
         if before != Some(next.number) {
             self.judge = Judge::default();
             self.is_under_load = false;
+            self.is_of_level = false;
         }
         if let Line::Full(row) = &logged.line
             && let Some(conditions) = &row.conditions
@@ -58,7 +68,8 @@ impl Growing {
             log.note_selftest(conditions.selftest.clone());
             log.maps.extend(conditions.map.clone().map(|note| (next.number, note)));
             if let Some(note) = conditions.load.clone() {
-                log.load.get_or_insert_default().is_sharded |= note.shard.count > 1;
+                log.load.get_or_insert_default().begin(next.number, &note, conditions.slo);
+                self.is_of_level = note.level.is_some();
                 log.loads.push((next.number, note));
             }
             log.stated.push((next.number, conditions.clone()));
@@ -70,6 +81,7 @@ impl Growing {
         let mut entry = Entry::of(logged, next.number, log.first_row + log.rows);
         entry.prompt = entry.prompt.and_then(|number| self.places.get(number).copied());
         entry.evidence = entry.sample.as_ref().and_then(|sample| self.judge.judge(sample, entry.context_tokens));
+        entry.is_of_level = self.is_of_level;
         log.rows += 1;
         self.session = Some(next);
         if self.is_under_load {

@@ -3,7 +3,7 @@
 
 use super::super::data::{Data, Entry};
 use super::super::load::rates::{Rates, SHOWN};
-use super::super::load::{from_due, is_load};
+use super::super::load::{from_due, is_load, is_search};
 use super::super::units;
 use super::{ecdf, mark, time_axis};
 use crate::chart::{Across, Axis, Figure, Interval, Law, Mark, Rule, Series, Shape};
@@ -14,7 +14,8 @@ use crate::plan::Role;
 pub(super) fn rates(data: &Data) -> Option<Figure> {
     let servers = Rates::all(data);
     let is_alone = servers.len() == 1;
-    let series = servers.iter().enumerate().flat_map(|(nth, server)| quantiles(server, nth, is_alone));
+    let series =
+        servers.iter().enumerate().flat_map(|(nth, server)| quantiles(server, &server.name(&servers), nth, is_alone));
     servers.iter().any(|server| server.steps.len() >= 2).then(|| Figure {
         name: "load".into(),
         title: "Time to first token against the rate of requests".into(),
@@ -25,13 +26,13 @@ pub(super) fn rates(data: &Data) -> Option<Figure> {
         x: Axis { label: "requests a second".into(), law: Law::Linear, tick: units::count_tick, include: vec![0.0] },
         y: time_axis("TTFT from the scheduled moment", Law::Log),
         series: series.collect(),
-        rules: servers.iter().filter_map(knee).collect(),
+        rules: servers.iter().flat_map(|server| knee(server).into_iter().chain(limit(server, &servers))).collect(),
     })
 }
 
 /// Each quantile that the samples carry. Alone, quantiles have colours; beside each other, servers have, and the tail is
 /// drawn open.
-fn quantiles(server: &Rates, nth: usize, is_alone: bool) -> Vec<Series> {
+fn quantiles(server: &Rates, whose: &str, nth: usize, is_alone: bool) -> Vec<Series> {
     let shown = SHOWN.iter().enumerate().filter(|(_, (p, _))| is_alone || *p != 0.9);
     let one = |(place, (p, name)): (usize, &(f64, &str))| {
         let steps = || server.steps.iter().filter_map(|step| Some((step, step.quantile(*p)?)));
@@ -41,7 +42,7 @@ fn quantiles(server: &Rates, nth: usize, is_alone: bool) -> Vec<Series> {
             Some(Interval { x: step.per_second, low: interval.low, high: interval.high })
         });
         let open = !is_alone && place > 0;
-        let name = if is_alone { (*name).to_owned() } else { format!("{} {name}", server.name) };
+        let name = if is_alone { (*name).to_owned() } else { format!("{whose} {name}") };
         let line = Shape::Line { points: points.clone(), dashed: open };
         let shapes = vec![line, Shape::Knots(points.clone()), Shape::Band(band.collect())];
         (!points.is_empty()).then_some(Series { name, hue: if is_alone { place } else { nth }, open, shapes })
@@ -51,9 +52,16 @@ fn quantiles(server: &Rates, nth: usize, is_alone: bool) -> Vec<Series> {
 
 fn knee(server: &Rates) -> Option<Rule> {
     let knee = server.knee()?;
-    let whose = if server.name.is_empty() { String::new() } else { format!("{} ", server.name) };
+    let whose = if server.server.is_empty() { String::new() } else { format!("{} ", server.server) };
     let label = format!("{whose}knee {} to {}", units::number(knee.low), units::rate(knee.high));
     Some(Rule { across: Across::X, at: f64::midpoint(knee.low, knee.high), label })
+}
+
+/// The highest rate that keeps what was asked for.
+fn limit(server: &Rates, all: &[Rates]) -> Option<Rule> {
+    let at = server.limit?;
+    let label = format!("SLO {} to {}", server.name(all), units::rate(at));
+    Some(Rule { across: Across::X, at, label })
 }
 
 /// Over the run, by what was found in the cache: a server that cannot keep up shows as a slope. `None` unless all logs are
@@ -100,7 +108,9 @@ pub(super) fn distribution(data: &Data) -> Option<Figure> {
 
 /// A series for what was found in one log, or for each of several.
 fn by_what_was_found(data: &Data, shapes: &dyn Fn(usize, &[&Entry]) -> Vec<Shape>) -> Option<Vec<Series>> {
-    if data.logs.is_empty() || !(0..data.logs.len()).all(|log| is_load(data, log)) {
+    // The levels of a search are not one distribution, and not one run.
+    let is_run = |log: usize| is_load(data, log) && !is_search(data, log);
+    if data.logs.is_empty() || !(0..data.logs.len()).all(is_run) {
         return None;
     }
     let measured = |log: usize| -> Vec<&Entry> {

@@ -75,6 +75,8 @@ mod tests {
             seed: 1,
             shard: ShardNote { index, count, senders: None },
             processors: 2,
+            legs: Vec::new(),
+            level: None,
         }
     }
 

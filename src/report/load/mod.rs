@@ -5,12 +5,14 @@
 //! independent.
 
 mod conduct;
+mod levels;
 pub(super) mod rates;
 mod reuse;
 mod server;
 mod slo;
 mod tally;
 
+pub use levels::{Levels, Shown, answer};
 pub use slo::Gate;
 pub use tally::Tally;
 
@@ -49,6 +51,11 @@ impl Tail {
     fn is_carried(&self, n: usize) -> bool {
         quantile::is_bounded_above(n, self.p, CONFIDENCE)
     }
+}
+
+/// Whether a log was written by a search for the knee.
+pub(super) fn is_search(data: &Data, log: usize) -> bool {
+    data.logs[log].load.as_ref().is_some_and(|load| !load.levels.is_empty())
 }
 
 /// Whether a log was written under load.
@@ -91,6 +98,9 @@ impl Load<'_> {
     /// What was found, most of it in one sentence; empty where nothing was answered. Of several logs with a row each in the
     /// tables only what no table says.
     pub(super) fn findings(&self, is_tabled: bool) -> Vec<String> {
+        if !self.tally.levels.is_empty() {
+            return self.tally.levels.findings();
+        }
         let (timed, all) = self.tally.first_token();
         let Some(median) = quantile::quantile(&all, 0.5) else { return self.tally.goodput().into_iter().collect() };
         let interval = |p| {
@@ -136,6 +146,9 @@ impl Load<'_> {
     /// What a reader must know of it.
     pub(super) fn remarks(&self) -> Vec<String> {
         let tally = self.tally;
+        if !tally.levels.is_empty() {
+            return tally.levels.remarks().into_iter().chain(self.too_many()).collect();
+        }
         let share = |n: u64| units::share(n as f64 / tally.measured.max(1) as f64);
         let (meant, did) = (share(tally.meant_hits), share(tally.kind(Found::Hit).answered));
         // What is not known to have hit is no miss.
@@ -152,16 +165,23 @@ impl Load<'_> {
             said.push("a closed loop measures its own concurrency: the server's tail at a rate needs --rate.".into());
         }
         said.extend(server::remark(tally));
-        said.extend(self.digested.map(|rows| {
+        said.extend(self.too_many());
+        said
+    }
+
+    fn too_many(&self) -> Option<String> {
+        self.digested.map(|rows| {
             let rows = units::count(rows as u64);
             format!("{rows} rows are too many for the other tables and figures; csv and html read them all.")
-        }));
-        said
+        })
     }
 }
 
 /// The tables of all runs under load.
 pub(super) fn tables(data: &Data, loads: &[Load<'_>]) -> Vec<Table> {
+    // The levels of a search have nothing in common but what the table of rates says of each.
+    let loads: Vec<&Load<'_>> = loads.iter().filter(|load| load.tally.levels.is_empty()).collect();
+    let loads = &loads[..];
     // Of several rates a terminal shows a row each.
     let is_detail = rates::is_tabled(data);
     let [times, server] = [times(data, loads), server::table(data, loads)].map(|table| Table { is_detail, ..table });
@@ -169,7 +189,7 @@ pub(super) fn tables(data: &Data, loads: &[Load<'_>]) -> Vec<Table> {
 }
 
 /// A row for each metric and each thing found, and one for each kind of failure.
-fn times(data: &Data, loads: &[Load<'_>]) -> Table {
+fn times(data: &Data, loads: &[&Load<'_>]) -> Table {
     let largest = loads.iter().map(|load| load.tally.answered()).max().unwrap_or(0) as usize;
     let tails: Vec<&Tail> = TAILS.iter().filter(|tail| tail.is_carried(largest)).collect();
     let mut columns = vec![
@@ -255,7 +275,7 @@ fn head(metric: &str, found: &str, n: u64) -> Vec<Cell> {
 }
 
 /// How much was asked for and done, a second.
-fn rates(data: &Data, loads: &[Load<'_>]) -> Table {
+fn rates(data: &Data, loads: &[&Load<'_>]) -> Table {
     let mut columns = vec![
         Column::number("asked_per_second", "asked/s"),
         Column::number("sent_per_second", "sent/s"),

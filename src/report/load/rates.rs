@@ -1,12 +1,15 @@
-//! Load at several rates, one session or one log each: the times from the scheduled moment at each rate, and the knee.
+//! Load at several rates, one session, one leg of a session or one log each: the times from the scheduled moment at each rate, and the knee.
 //!
 //! The knee lies between two neighbouring rates: the last at which p90 is at most twice what it is at the lowest rate, and
 //! the first above it. Where too few requests were sent for a p90, the median takes its place.
 
 use std::collections::BTreeMap;
 
+use super::levels::{Levels, with};
 use super::{Tally, from_due, is_load};
+use crate::load::knee::{Kept, Load, Measured, Reuse};
 use crate::plan::Role;
+use crate::record::LegNote;
 use crate::report::data::{Data, Entry};
 use crate::report::table::{Cell, Column, Table};
 use crate::report::units;
@@ -16,9 +19,13 @@ use crate::stats::{Interval, quantile, sorted};
 #[derive(Debug)]
 pub(in crate::report) struct Rates {
     /// What the reader called the server; empty where there is but one.
-    pub name: String,
+    pub server: String,
+    /// The arm of a search for the knee, which says itself what was found.
+    pub arm: Option<Reuse>,
     /// By growing rate.
     pub steps: Vec<Step>,
+    /// The highest rate that keeps the limits that were asked for, in a search.
+    pub limit: Option<f64>,
 }
 
 /// What one rate did.
@@ -29,6 +36,10 @@ pub(in crate::report) struct Step {
     /// TTFT from the scheduled moment, in nanoseconds, sorted.
     times: Vec<f64>,
     failed: usize,
+    /// As a share of what a burst got through, in a search for the knee.
+    of_ceiling: Option<f64>,
+    /// How many kept the limits that were asked for, in a search.
+    kept: Option<Kept>,
 }
 
 /// Between which rates TTFT begins to grow.
@@ -54,34 +65,69 @@ const CONFIDENCE: f64 = 0.95;
 impl Rates {
     /// One for each server that was measured under load.
     pub(in crate::report) fn all(data: &Data) -> Vec<Rates> {
-        let mut servers: BTreeMap<String, (usize, Vec<Step>)> = BTreeMap::new();
+        let mut servers: BTreeMap<(String, Option<Reuse>), (usize, Vec<Step>)> = BTreeMap::new();
         for log in (0..data.logs.len()).filter(|log| is_load(data, *log)) {
-            let (_, steps) = servers.entry(key(data, log)).or_insert_with(|| (log, Vec::new()));
             let of = &data.logs[log];
+            let levels = of.load.as_ref().map(|load| &load.levels);
+            let is_level = |session: usize| levels.is_some_and(|levels| levels.has(session));
+            let mut add = |reuse: Option<Reuse>, steps: Vec<Step>| {
+                servers.entry((key(data, log), reuse)).or_insert_with(|| (log, Vec::new())).1.extend(steps);
+            };
+            for (levels, reuse) in
+                levels.into_iter().flat_map(|levels| levels.arms().into_iter().map(move |of| (levels, of)))
+            {
+                add(Some(reuse), Rates::of_levels(levels, reuse).steps);
+            }
             // Shards are one run at one rate, whatever part of it each sent.
-            match of.load.as_ref().filter(|load| of.is_digested() || load.is_sharded) {
-                Some(tally) => steps.extend(Step::digested(tally)),
-                None => steps.extend(of.sessions().iter().filter_map(|session| Step::of(session))),
+            let is_search = levels.is_some_and(|levels| !levels.is_empty());
+            match of.load.as_ref().filter(|load| !is_search && (of.is_digested() || load.is_sharded)) {
+                Some(tally) => add(None, Step::digested(tally).into_iter().collect()),
+                None => {
+                    let sessions = of.sessions().into_iter().filter(|session| !is_level(session[0].session));
+                    let legs = |session: &[&Entry]| {
+                        let note = of.loads.iter().find(|(number, _)| *number == session[0].session);
+                        note.map_or(&[][..], |(_, note)| &note.legs)
+                    };
+                    let steps = sessions.flat_map(|session| by_leg(&session, legs(&session)));
+                    add(None, steps.filter_map(|step| Step::of(&step)).collect());
+                }
             }
         }
-        let is_one = servers.len() == 1;
         let mut servers: Vec<_> = servers.into_iter().filter(|(_, (_, steps))| !steps.is_empty()).collect();
-        servers.sort_by_key(|(_, (log, _))| *log);
-        let of = |(key, (log, mut steps)): (String, (usize, Vec<Step>))| {
+        servers.sort_by_key(|((_, reuse), (log, _))| (*log, *reuse));
+        let is_one = servers.iter().all(|((key, _), _)| *key == servers[0].0.0);
+        let of = |((key, reuse), (log, mut steps)): ((String, Option<Reuse>), (usize, Vec<Step>))| {
             steps.sort_by(|one, other| one.per_second.total_cmp(&other.per_second));
-            let name = match (is_one, is_given(data, log)) {
+            let server = match (is_one, is_given(data, log)) {
                 (true, _) => String::new(),
                 (false, true) => key,
                 (false, false) => data.logs[log].label.clone(),
             };
-            Rates { name, steps }
+            let levels = reuse.and_then(|_| data.logs[log].load.as_ref()).map(|load| &load.levels);
+            let limit = levels.zip(reuse).and_then(|(levels, reuse)| levels.limit(reuse)?.value);
+            Rates { server, arm: reuse, steps, limit }
         };
         servers.into_iter().map(of).collect()
     }
 
+    /// The levels of one arm of a search.
+    pub(in crate::report) fn of_levels(levels: &Levels, reuse: Reuse) -> Rates {
+        let mut steps: Vec<Step> =
+            levels.rates(reuse).filter_map(|level| Step::of_level(level, levels.asked())).collect();
+        steps.sort_by(|one, other| one.per_second.total_cmp(&other.per_second));
+        Rates { server: String::new(), arm: Some(reuse), steps, limit: None }
+    }
+
+    /// What tells it from the others of `all`; empty where it is alone.
+    pub(in crate::report) fn name(&self, all: &[Rates]) -> String {
+        let arm = self.arm.filter(|_| all.len() > 1).map_or("", with);
+        format!("{} {arm}", self.server).trim().to_owned()
+    }
+
     /// `None` below three rates, or where nothing was answered at the lowest.
     pub(in crate::report) fn knee(&self) -> Option<Knee> {
-        let first = self.steps.first().filter(|_| self.steps.len() >= 3)?;
+        // Without the cache a search tries the rates that its limits need, and half the ceiling may not be one of them.
+        let first = self.steps.first().filter(|_| self.steps.len() >= 3 && self.arm != Some(Reuse::Nothing))?;
         let carries = |p: &&f64| self.steps.iter().all(|step| step.quantile(**p).is_some());
         let p = *[0.9, 0.5].iter().find(carries)?;
         let base_ns = first.quantile(p)?;
@@ -93,7 +139,7 @@ impl Rates {
 
     /// Where the knee is, or that there is none up to the highest rate; `None` with too few rates to say.
     pub(in crate::report) fn finding(&self) -> Option<String> {
-        let whose = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
+        let whose = if self.server.is_empty() { String::new() } else { format!("{}: ", self.server) };
         let (first, last) = (self.steps.first()?, self.steps.last()?);
         let Some(Knee { low, high, base_ns, base_per_second, p }) = self.knee() else {
             let (base, top) = (first.quantile(0.5)?, last.quantile(0.5)?);
@@ -134,6 +180,8 @@ impl Step {
             per_second: (moments.len() - 1) as f64 / (span as f64 / 1e9),
             failed: measured.iter().filter(|entry| entry.failure().is_some()).count(),
             times,
+            of_ceiling: None,
+            kept: None,
         })
     }
 
@@ -141,7 +189,13 @@ impl Step {
     fn digested(tally: &Tally) -> Option<Step> {
         let per_second = tally.asked_rate().or_else(|| tally.sent_rate())?;
         let failed = tally.failures.iter().map(|(_, n)| *n as usize).sum();
-        Some(Step { per_second, times: tally.first_token().1, failed })
+        Some(Step { per_second, times: tally.first_token().1, failed, of_ceiling: None, kept: None })
+    }
+
+    fn of_level(level: &Measured, asked: Option<f64>) -> Option<Step> {
+        let Load::Rate { per_second, of_ceiling } = level.of.load else { return None };
+        let kept = asked.and_then(|asked| level.kept(asked));
+        Some(Step { per_second, times: level.times(), failed: level.failed(), of_ceiling: Some(of_ceiling), kept })
     }
 
     /// `None` where so few requests cannot carry it.
@@ -153,6 +207,26 @@ impl Step {
     pub(in crate::report) fn interval(&self, p: f64) -> Option<Interval> {
         quantile::interval(&self.times, p, CONFIDENCE)
     }
+}
+
+/// The requests of a session by the leg of its rate in which they were due; all of them together where it never changes.
+fn by_leg<'a>(session: &[&'a Entry], legs: &[LegNote]) -> Vec<Vec<&'a Entry>> {
+    let ends = legs.iter().scan(0.0, |end, leg| {
+        *end += leg.seconds.unwrap_or(f64::INFINITY);
+        Some(*end)
+    });
+    let ends: Vec<f64> = ends.collect();
+    let leg = |entry: &Entry| {
+        let stamps = &entry.sample.as_ref()?.stamps;
+        let seconds = stamps.due_ns?.saturating_sub(stamps.start_ns?) as f64 / 1e9;
+        Some(ends.partition_point(|end| *end <= seconds))
+    };
+    let mut steps = vec![Vec::new(); legs.len().max(1)];
+    for entry in session {
+        let at = leg(entry).unwrap_or(0).min(steps.len() - 1);
+        steps[at].push(*entry);
+    }
+    steps
 }
 
 /// Logs of one server belong together: those of one name, else of one endpoint and model. A number is no server's name but
@@ -177,10 +251,10 @@ pub(in crate::report) fn is_tabled(data: &Data) -> bool {
     data.is_labelled() && Rates::all(data).iter().any(|server| server.steps.len() >= 2)
 }
 
-/// A row for each rate; empty unless a server was measured at two.
+/// A row for each rate; empty unless a server was measured at two, or its knee was searched for.
 pub(in crate::report) fn table(data: &Data) -> Table {
     let servers = Rates::all(data);
-    let is_several = servers.iter().any(|server| server.steps.len() >= 2);
+    let is_several = servers.iter().any(|server| server.steps.len() >= 2 || server.arm.is_some());
     let mut columns = vec![
         Column::number("requests_per_second", "requests/s"),
         Column::number("samples", "n"),
@@ -190,22 +264,49 @@ pub(in crate::report) fn table(data: &Data) -> Table {
         Column::number("ttft_from_due_p99_ns", "p99"),
         Column::number("ttft_from_due_p50_interval_95_ns", "95 % of p50"),
     ];
+    let has_limits = servers.iter().any(|server| server.steps.iter().any(|step| step.kept.is_some()));
+    let is_search = servers.iter().any(|server| server.arm.is_some());
+    if has_limits {
+        columns
+            .extend([Column::number("kept_share", "kept"), Column::number("kept_share_interval_95", "95 % of kept")]);
+    }
+    if is_search {
+        columns.insert(1, Column::number("ceiling_share", "of burst"));
+        // A terminal has no room for both intervals.
+        let p50 = columns.iter_mut().find(|column| column.key == "ttft_from_due_p50_interval_95_ns");
+        p50.into_iter().for_each(|column| *column = column.detail());
+    }
     let row = |step: &Step| {
         let mut cells =
             vec![Cell::Number(step.per_second), Cell::Count(step.times.len() as u64), Cell::Count(step.failed as u64)];
+        if is_search {
+            cells.insert(1, Cell::known(step.of_ceiling, Cell::Share));
+        }
         cells.extend(SHOWN.map(|(p, _)| Cell::known(step.quantile(p), Cell::Time)));
         cells.push(Cell::known(step.interval(0.5), |i| Cell::Times(i.low, i.high)));
+        if has_limits {
+            cells.push(Cell::known(step.kept, |kept| Cell::Share(kept.share())));
+            cells.push(Cell::known(step.kept, |kept| Cell::Shares(kept.interval.low, kept.interval.high)));
+        }
         cells
     };
-    let is_named = servers.len() > 1;
-    let named = |name: &str, mut row: Vec<Cell>| {
+    let is_named = servers.iter().any(|server| !server.server.is_empty());
+    let has_arms = servers.iter().any(|server| server.arm == Some(Reuse::Nothing));
+    let named = |server: &Rates, mut row: Vec<Cell>| {
+        if has_arms {
+            let arm = server.arm.map(|arm| if arm == Reuse::Usual { "with" } else { "without" });
+            row.insert(0, Cell::known(arm, |arm| Cell::Words(arm.into())));
+        }
         if is_named {
-            row.insert(0, Cell::Words(name.to_owned()));
+            row.insert(0, Cell::Words(server.server.clone()));
         }
         row
     };
-    let rows = servers.iter().flat_map(|server| server.steps.iter().map(|step| named(&server.name, row(step))));
+    let rows = servers.iter().flat_map(|server| server.steps.iter().map(|step| named(server, row(step))));
     let rows = if is_several { rows.collect() } else { Vec::new() };
+    if has_arms {
+        columns.insert(0, Column::words("cache", "cache").whole());
+    }
     if is_named {
         columns.insert(0, Column::words("server", "server"));
     }
@@ -250,12 +351,39 @@ mod tests {
     }
 
     #[test]
+    fn each_step_of_one_session_is_a_rate_of_its_own() {
+        let mut rows = load("steps", 10.0, 400);
+        // 20 seconds at what is 10 a second here, then the same requests in half the time.
+        let note = serde_json::json!({
+            "workload": "mix", "arrivals": "poisson at 10:20s,20 a second", "seed": 1, "shard": {"index": 0, "count": 1},
+            "processors": 2, "legs": [{"from": 10.0, "to": 10.0, "seconds": 20.0}, {"from": 20.0, "to": 20.0}],
+        });
+        rows[0].conditions.as_mut().unwrap().load = Some(serde_json::from_value(note).unwrap());
+        for row in &mut rows {
+            row.sample.stamps.start_ns = Some(0);
+            let due = row.sample.stamps.due_ns.unwrap();
+            let late = due.saturating_sub(20_000_000_000) / 2;
+            row.sample.stamps.due_ns = Some(due - late);
+            row.sample.stamps.sent_ns = row.sample.stamps.sent_ns.map(|sent| sent - late);
+            row.sample.stamps.first_token_ns = row.sample.stamps.first_token_ns.map(|first| first - late);
+        }
+        let data = only(&rows);
+        let [server] = &Rates::all(&data)[..] else { panic!("one server") };
+        let asked: Vec<f64> = server.steps.iter().map(|step| step.per_second).collect();
+        assert!(
+            asked.len() == 2 && (asked[0] / 10.0 - 1.0).abs() < 0.2 && (asked[1] / 20.0 - 1.0).abs() < 0.2,
+            "{asked:?}"
+        );
+        assert_eq!(table(&data).rows.len(), 2);
+    }
+
+    #[test]
     fn servers_with_names_have_a_curve_each() {
         let quick = [4.0, 10.0].map(at);
         let logs = [("vllm", quick[0].clone()), ("vllm", quick[1].clone()), ("sglang", at(4.0)), ("sglang", at(10.0))];
         let data = data(&logs);
         let servers = Rates::all(&data);
-        let names: Vec<(&str, usize)> = servers.iter().map(|of| (of.name.as_str(), of.steps.len())).collect();
+        let names: Vec<(&str, usize)> = servers.iter().map(|of| (of.server.as_str(), of.steps.len())).collect();
         assert_eq!(names, [("vllm", 2), ("sglang", 2)]);
         assert_eq!(servers[0].knee(), None, "two rates are no curve");
         assert_eq!(table(&data).rows.len(), 4);

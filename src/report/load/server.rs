@@ -8,7 +8,7 @@ use crate::report::model::{label_column, labelled};
 use crate::report::table::{Cell, Column, Table};
 use crate::stats::{quantile, sorted};
 
-pub(super) fn table(data: &Data, loads: &[Load<'_>]) -> Table {
+pub(super) fn table(data: &Data, loads: &[&Load<'_>]) -> Table {
     let mut columns = vec![
         Column::words("part", "part"),
         Column::number("requests", "n"),

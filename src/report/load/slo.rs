@@ -76,7 +76,7 @@ impl Kept {
 }
 
 /// `None` where it cannot be known. One limit that is broken decides, whatever the others are.
-fn keeps(slo: &Slo, sample: &Sample) -> Option<bool> {
+pub(super) fn keeps(slo: &Slo, sample: &Sample) -> Option<bool> {
     if sample.ttft_ns().is_none() {
         return Some(false);
     }

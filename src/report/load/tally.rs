@@ -1,12 +1,13 @@
 //! What the rows of a run under load come to, in 64 bytes a row at most: a million rows are more than the log's text may
 //! take in memory.
 
-use super::reuse::Reuse;
+use super::levels::Levels;
+use super::reuse;
 use super::slo::{Gate, Kept};
 use crate::clock::Nanos;
 use crate::evidence::Found;
 use crate::plan::{Arm, Role};
-use crate::record::SloNote;
+use crate::record::{LoadNote, SloNote};
 use crate::report::data::Entry;
 use crate::sample::Sample;
 use crate::stats::histogram::Histogram;
@@ -130,10 +131,12 @@ pub struct Tally {
     pub(super) cached_tokens: Option<u64>,
     pub(super) server: Server,
     slo: Option<(SloNote, Kept)>,
-    pub(super) reuse: Reuse,
+    pub(super) reuse: reuse::Found,
     in_flight_ns: f64,
     /// Whether its sessions are shards of one run, which began together; else they came one after the other.
     pub is_sharded: bool,
+    /// Those of its sessions that are parts of a search for the knee.
+    pub levels: Levels,
 }
 
 /// Where the time to first token went inside the server, by its word for each request, in nanoseconds.
@@ -149,6 +152,12 @@ impl Tally {
     /// The requests that follow have to keep this.
     pub fn ask(&mut self, slo: SloNote) {
         self.slo.get_or_insert((slo, Kept::default()));
+    }
+
+    /// What follows is this session, of which so much was asked.
+    pub fn begin(&mut self, session: usize, asked: &LoadNote, slo: Option<SloNote>) {
+        self.is_sharded |= asked.shard.count > 1;
+        self.levels.begin(session, asked, slo);
     }
 
     /// Whether enough of them kept it; `None` where nothing was asked.
@@ -173,6 +182,7 @@ impl Tally {
             kept.take(&asked.slo, sample);
         }
         self.reuse.take(entry);
+        self.levels.take(entry, sample);
         if sample.ttft_ns().is_none() {
             self.fail(sample.outcome.name(), 1);
             return;
@@ -257,6 +267,7 @@ impl Tally {
             (mine, more) => *mine = mine.or(more),
         }
         self.in_flight_ns += other.in_flight_ns;
+        self.levels.merge(other.levels, sessions);
     }
 
     /// What came one after the other: the sessions, or all shards of a run as one.
