@@ -31,7 +31,7 @@ pub struct LoadArgs {
     #[arg(long, conflicts_with_all = ["rate", "concurrency", "trace", "shard", "start_at", "barrier"], help_heading = "Load")]
     pub find_knee: bool,
     /// Requests under way at once in the burst of --find_knee [default: 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000), requires = "find_knee", help_heading = "Load")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=10_000), help_heading = "Load")]
     pub streams: Option<u64>,
     /// How arrivals follow each other, with --rate
     #[arg(long, value_enum, default_value = "poisson", conflicts_with = "concurrency", help_heading = "Load")]

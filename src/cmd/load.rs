@@ -57,6 +57,9 @@ const SELFTEST_STREAMS: u64 = 8;
 
 pub fn run(args: LoadArgs, argv: Vec<String>) -> anyhow::Result<Exit> {
     let voice = Voice::new(&args.session.output);
+    if args.streams.is_some() && !args.find_knee {
+        return Err(UsageError("--streams is a flag of --find_knee; leave it out".into()).into());
+    }
     raise_descriptor_limit();
     let shard = shards::in_force(&args, voice)?;
     let log = journal::prepare(&shards::log_of(&args.out, shard), &args.session.output)?;
