@@ -162,7 +162,7 @@ impl<'c, 'a> Traffic<'c, 'a> {
             Err(sample) => Landing::Over(sample),
         };
         if matches!(landing, Landing::Again) {
-            *lock(&crew.adapted) = session.adapted();
+            *lock(crew.adapted) = session.adapted();
         }
         crew.release(session);
         match landing {

@@ -105,7 +105,6 @@ impl Search {
     }
 
     /// What to do next. What was asked for before must have been observed.
-    #[expect(clippy::should_implement_trait, reason = "an iterator would promise that its items need no answer")]
     pub fn next(&self) -> Step {
         let next = self.arms.iter().find_map(|arm| Some(Level { reuse: arm.reuse, load: arm.next(self.asked)? }));
         next.map_or(Step::Done, Step::Load)
