@@ -7,7 +7,6 @@ mod accuracy;
 #[path = "../bench/mod.rs"]
 mod bench;
 mod load;
-mod map;
 mod memory;
 mod noise;
 mod prompts;
