@@ -34,9 +34,9 @@ map_vllm() {
     . "$here/vllm_common.sh"
     install_vllm
     local block flags size
-    # vLLM on the CPU takes any block size and prefers multiples of 32. Without an override the memory decides:
-    # VLLM_CPU_KVCACHE_SPACE, of 1 GiB.
-    for block in 16 64 128; do
+    # On the CPU a block has a multiple of 32 tokens. Without an override the memory decides: VLLM_CPU_KVCACHE_SPACE, of
+    # 1 GiB.
+    for block in 32 64 128; do
         flags=(--block-size "$block")
         [ "$block" -eq 128 ] || flags+=(--num-gpu-blocks-override $((16384 / block)))
         serve "vllm-$block" "${flags[@]}"
