@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::exchange::{Exchange, Incoming, Progress};
 use super::reader::{ConnectionId, Read};
 use super::tls;
-use crate::clock::Stamp;
+use crate::clock::{Clock, Monotonic, Stamp};
 
 /// Numbers a request, as its sender chose.
 pub type FlightId = u64;
@@ -122,8 +122,13 @@ pub(super) fn run(messages: &Receiver<Message>) {
     }
 }
 
-fn expect(tracks: &mut HashMap<ConnectionId, Track>, connection: ConnectionId, flight: Box<Flight>) {
+fn expect(tracks: &mut HashMap<ConnectionId, Track>, connection: ConnectionId, mut flight: Box<Flight>) {
     match tracks.get_mut(&connection) {
+        // Its end was read before, and nothing more is read of it.
+        Some(track) if track.line.dead.load(Ordering::Acquire) => {
+            flight.incoming.disconnect(Monotonic.now(), None);
+            flight.end();
+        }
         Some(track) => track.flight = Some(flight),
         // The connection was closed before its request went out.
         None => flight.end(),
@@ -186,5 +191,26 @@ impl Track {
             }
             None => Progress::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::net::{Keep, Pulse};
+    use crate::wire::http1::Method;
+
+    #[test]
+    fn a_request_on_a_connection_that_was_closed_while_idle_ends_at_once() {
+        let (connection, line) = (ConnectionId(1), Arc::<Line>::default());
+        let mut tracks = HashMap::from([(connection, Track { line, flight: None })]);
+        let closed = Read { connection, at: Stamp(1), kernel_at: None, clock_stepped: false, bytes: Ok(Vec::new()) };
+        tracks.get_mut(&connection).expect("it is open").read(&closed, &mut Vec::new());
+        let (news, heard) = mpsc::channel();
+        let incoming = Incoming::new(Method::Post, Keep::default(), Pulse::default());
+        expect(&mut tracks, connection, Box::new(Flight { id: 7, incoming, news }));
+        assert!(matches!(heard.try_recv(), Ok(News { flight: 7, event: Event::End(_) })));
     }
 }

@@ -77,8 +77,10 @@ impl Judged {
                 let saved = comparison.saved_ns();
                 let change = units::time(saved.unsigned_abs());
                 let saved = if saved >= 0 { format!("{change} saved") } else { format!("{change} lost") };
+                // Where the server says that nothing hit, no time is one of a hit.
+                let again = if verdict.trust.hits == Some(0) { "a replay" } else { "a hit" };
                 format!(
-                    "{claim} {}: {cold} cold, {hit} on a hit, {saved}.{}",
+                    "{claim} {}: {cold} cold, {hit} on {again}, {saved}.{}",
                     units::estimate(comparison.ratio),
                     advice(claim)
                 )

@@ -297,10 +297,10 @@ impl<'a> Session<'a> {
         self.endpoint.encode(Method::Post, &target, &more, Some(body), wish)
     }
 
-    /// The open connection, where one is to be reused.
+    /// The open connection, where one is to be reused and its server has not closed it since.
     fn still_open(&mut self) -> Option<Connection> {
         let open = if self.manner.reuse { self.open.take() } else { None };
-        open.filter(|connection| Monotonic.now() < connection.idle_since.after(IDLE))
+        open.filter(|connection| connection.is_alive() && Monotonic.now() < connection.idle_since.after(IDLE))
     }
 
     /// A new connection, with the moments of its dial in the attempt; without one the attempt is over.

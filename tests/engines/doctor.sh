@@ -14,7 +14,6 @@ both_have() {
     check "its stream is one" line "$1" ok stream
     check "the role comes with the first token" line "$1" ok "role chunk" "together with the first token"
     check "nothing buffers" line "$1" ok buffering
-    check "it keeps a connection" line "$1" ok keep-alive
     check "it counts prompts" line "$1" ok usage "prompt tokens counted"
     check "a replay hits" line "$1" ok hit "a replay at once hits"
     check "nothing is wrong" bash -c "! grep -q ^wrong '$work/$1.out'"
@@ -27,6 +26,7 @@ if [ "${1:-all}" != vllm ]; then
     serve 4096 0
     check "the page of llama.cpp ends well" doctor llamacpp
     both_have llamacpp gemma-3-270m 4096 /models llama.cpp
+    check "it closes each connection" line llamacpp missing keep-alive "the server closes after an answer"
     check "it counts what was cached" line llamacpp ok cached_tokens "on a replay"
     check "its counters are found" line llamacpp ok counters "/metrics counts the prefix cache"
     stop_last
@@ -39,6 +39,7 @@ if [ "${1:-all}" != llamacpp ]; then
     serve vllm-on
     check "the page of vLLM ends well" doctor on
     both_have on dummy-29m 4096 /models vLLM
+    check "it keeps a connection" line on ok keep-alive
     check "it counts what was cached" line on ok cached_tokens "on a replay"
     check "its counters are found" line on ok counters "/metrics counts the prefix cache"
     check "its reset is found and not tried" line on ok reset "/reset_prefix_cache is there and was not tried"

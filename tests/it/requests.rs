@@ -36,6 +36,17 @@ fn a_request_has_a_connection_of_its_own_or_all_share_one() {
 }
 
 #[test]
+fn a_connection_that_its_server_closed_while_it_was_idle_is_dialled_anew() {
+    let bench = Bench::new("instant,keep_alive=20ms", &[], 0);
+    let url = bench.sim.base_url();
+    let args = "--max_ctx_tokens 200 --num_following 2 --connection reuse --gap 500ms --api_base";
+    let printed = bench.ttft(&args.split(' ').chain([url.as_str()]).collect::<Vec<_>>());
+    assert_eq!(printed.code, Some(0), "{}", printed.stderr);
+    let rows = bench.rows("benchmark.jsonl");
+    assert!(rows.iter().all(|row| row["outcome"] == "ok" && row["connect_ns"].is_u64()), "{rows:?}");
+}
+
+#[test]
 fn a_request_that_breaks_is_a_row_and_is_not_sent_again() {
     let bench = Bench::new("instant", &["rst_on_reuse"], 0);
     let printed = bench.measure("--max_ctx_tokens 200 --num_following 3 --connection reuse");
