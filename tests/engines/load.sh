@@ -20,7 +20,8 @@ if [[ $chosen = *" llamacpp "* ]]; then
     install_llamacpp
     echo "== llama.cpp"
     serve 4096 1024
-    loaded llamacpp --context_tokens 300 --rate 0.3
+    # It closes a connection after each answer and does not say so.
+    loaded llamacpp --context_tokens 300 --rate 0.3 --connection fresh
     stop_last
 fi
 
