@@ -64,7 +64,7 @@ map_llamacpp() {
     check "a slot is not taken for a large cache" \
         finds slot "value('capacity_tokens') is None and interval('capacity_tokens')[1] <= 4 * 4096"
     check "no policy is claimed" finds slot "value('policy') is None"
-    check "the user is told that it is a slot" says slot "A slot keeps the last prompt"
+    check "the user is told that it is a slot" says slot "one slot of 4,096 tokens"
     stop_last
 
     echo "== the same with 256 MiB of prompts in host memory behind it"
