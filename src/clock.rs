@@ -144,7 +144,7 @@ pub struct BothClocks {
 }
 
 /// The two clocks count as read together when no more than this lies between two readings of the monotonic clock around
-/// that of the wall clock: some ten times what the three cost.
+/// that of the wall clock: many times what the three cost, and far below what a stamp may be off.
 const TOGETHER: Nanos = 2_000;
 
 /// So many pairs are read at most. On a machine so busy that the thread had to wait in each of them the last one counts,

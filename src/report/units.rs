@@ -80,6 +80,12 @@ pub fn rate(per_second: f64) -> String {
     format!("{}/s", number(per_second))
 }
 
+/// The text with a capital.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// `99.2 %`; whole numbers stay whole.
 pub fn share(share: f64) -> String {
     format!("{} %", trimmed((share * 1000.0).round() / 10.0))

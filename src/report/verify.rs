@@ -153,7 +153,5 @@ pub(super) fn own_error(test: &SelfTest) -> String {
 
 /// With a capital and a full stop.
 pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    format!("{}.", units::capital(text))
 }

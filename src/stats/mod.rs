@@ -63,6 +63,17 @@ pub struct Estimate {
     pub interval: Option<Interval>,
 }
 
+/// The arithmetic mean; not a number of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Of a sample, with n - 1; not a number of fewer than two values.
+pub fn variance(values: &[f64]) -> f64 {
+    let middle = mean(values);
+    values.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / (values.len() as f64 - 1.0)
+}
+
 /// The values from the smallest to the largest.
 pub fn sorted(values: &[f64]) -> Vec<f64> {
     let mut values = values.to_vec();

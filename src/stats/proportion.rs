@@ -3,11 +3,11 @@
 //! Wilson's: the shares `p` for which the count lies within `z` standard deviations of `n p` (E. B. Wilson, *Probable
 //! Inference*, 1927). Unlike the textbook's interval it holds near 0 and 1 and stays between them.
 
-use super::{Interval, normal};
+use super::{Interval, mean, normal, variance};
 
 /// The interval of the true share with the given confidence; `None` of nothing.
 pub fn interval(count: u64, n: u64, confidence: f64) -> Option<Interval> {
-    if n == 0 { None } else { wilson(count as f64 / n as f64, n as f64, confidence) }
+    interval_of_alike(count, n, 1.0, confidence)
 }
 
 fn wilson(share: f64, n: f64, confidence: f64) -> Option<Interval> {
@@ -25,18 +25,13 @@ const BATCHES: usize = 10;
 /// means of 10 batches, at least 1 (Kish's design effect; batch means after Law, *Simulation Modeling and Analysis*, 9.5.3).
 pub fn design_effect(row: &[f64]) -> f64 {
     let size = row.len() / BATCHES;
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
-    let spread = |of: &[f64]| {
-        let middle = mean(of);
-        of.iter().map(|value| (value - middle).powi(2)).sum::<f64>() / (of.len() as f64 - 1.0)
-    };
     if size == 0 {
         return 1.0;
     }
     let row = &row[..size * BATCHES];
     let means: Vec<f64> = row.chunks_exact(size).map(mean).collect();
-    let alone = spread(row);
-    if alone > 0.0 { (size as f64 * spread(&means) / alone).max(1.0) } else { 1.0 }
+    let alone = variance(row);
+    if alone > 0.0 { (size as f64 * variance(&means) / alone).max(1.0) } else { 1.0 }
 }
 
 /// The same of values that are worth fewer than they are, by this [`design_effect`].

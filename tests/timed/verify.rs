@@ -26,6 +26,8 @@ fn five_runs_without_a_cache_never_help() {
         let told = verify(&bench, &[]);
         assert!(matches!(told.code, Some(3 | 4)), "run {run}: {:?} {}", told.code, told.stdout);
         assert!(told.stdout.starts_with("NO MATERIAL EFFECT") || told.stdout.starts_with("INCONCLUSIVE"), "run {run}");
+        // Nothing hit, by the server's count.
+        assert!(told.says("on a replay") && !told.says("on a hit"), "run {run}: {}", told.stdout);
     }
 }
 

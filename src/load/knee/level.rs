@@ -6,7 +6,7 @@
 use super::{Level, Load};
 use crate::clock::Nanos;
 use crate::load::validity::{Conduct, Fault, faults};
-use crate::stats::{Interval, proportion, quantile, robust, sorted};
+use crate::stats::{Interval, proportion, quantile, robust, sorted, variance};
 
 const CONFIDENCE: f64 = 0.95;
 
@@ -108,7 +108,7 @@ impl Measured {
             .map(|span| part as f64 / (span as f64 / 1e9))
             .collect();
         let interval = (rates.len() == PARTS).then(|| {
-            let half = T_OF_PARTS * deviation(&rates) / (PARTS as f64).sqrt();
+            let half = T_OF_PARTS * (variance(&rates) / PARTS as f64).sqrt();
             Interval { low: (per_second - half).max(0.0), high: per_second + half }
         });
         Some(Ceiling { per_second, interval, ends: ends.len() })
@@ -168,11 +168,4 @@ impl Measured {
         let elapsed = last.checked_sub(first).filter(|elapsed| *elapsed > 0)?;
         Some(used as f64 / elapsed as f64 / self.processors.max(1) as f64)
     }
-}
-
-/// Of a sample, with n - 1.
-fn deviation(values: &[f64]) -> f64 {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
 }

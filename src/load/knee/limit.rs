@@ -27,14 +27,14 @@ pub struct Limit {
 
 impl Limit {
     /// Of the levels with `reuse`, but for those that the client spoiled; `None` without any.
-    pub fn of(levels: &[Measured], reuse: Reuse, asked: f64) -> Option<Limit> {
+    pub fn of<'a>(levels: impl IntoIterator<Item = &'a Measured>, reuse: Reuse, asked: f64) -> Option<Limit> {
         let rate = |level: &Measured| match level.of.load {
             Load::Rate { per_second, .. } if level.of.reuse == reuse && !level.is_void() => {
                 Some((per_second, level.kept(asked)?))
             }
             _ => None,
         };
-        let mut rates: Vec<(f64, Kept)> = levels.iter().filter_map(rate).collect();
+        let mut rates: Vec<(f64, Kept)> = levels.into_iter().filter_map(rate).collect();
         rates.sort_by(|one, other| one.0.total_cmp(&other.0));
         let ((lowest, _), (highest, _)) = (*rates.first()?, *rates.last()?);
         let high = rates.iter().find(|(_, kept)| kept.standing == Standing::Missed).map(|(rate, _)| *rate);

@@ -136,8 +136,7 @@ impl Levels {
     }
 
     pub(super) fn limit(&self, reuse: Reuse) -> Option<Limit> {
-        let levels: Vec<Measured> = self.all.iter().map(|level| level.measured.clone()).collect();
-        Limit::of(&levels, reuse, self.asked()?)
+        Limit::of(self.all.iter().map(|level| &level.measured), reuse, self.asked()?)
     }
 
     /// What the cache is worth, or why that cannot be said.
@@ -202,7 +201,7 @@ impl Levels {
         let what = format!("{} of the requests keep {}", units::share(asked.share), asked.slo);
         let rate = |rate: f64| format!("{} requests a second", units::number(rate));
         let over = format!("over {} levels", limit.levels);
-        let whose = capital(with(reuse));
+        let whose = units::capital(with(reuse));
         Some(match (limit.value, limit.low, limit.high) {
             (Some(value), low, Some(high)) if low > 0.0 => format!(
                 "{whose} {what} up to {} (95 % interval {} to {}), {over}.",
@@ -236,7 +235,7 @@ impl Levels {
     }
 
     fn ceiling_sentence(&self, reuse: Reuse) -> String {
-        let whose = if self.arms().len() > 1 { format!("{} a", capital(with(reuse))) } else { "A".to_owned() };
+        let whose = if self.arms().len() > 1 { format!("{} a", units::capital(with(reuse))) } else { "A".to_owned() };
         let Some((Ceiling { per_second, interval, ends }, streams)) = self.ceiling(reuse) else {
             let bursts = self.all.iter().filter(|level| level.note.reuse == reuse && level.note.streams.is_some());
             let (sent, answered) = bursts.fold((0, 0), |(sent, answered), level| {
@@ -316,11 +315,6 @@ pub(super) fn with(reuse: Reuse) -> &'static str {
         Reuse::Usual => "with the cache",
         Reuse::Nothing => "without the cache",
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

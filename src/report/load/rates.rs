@@ -1,7 +1,10 @@
-//! Load at several rates, one session, one leg of a session or one log each: the times from the scheduled moment at each rate, and the knee.
+//! Load at several rates, one session, one leg of a session or one log each: the times from the scheduled moment at each
+//! rate, and the knee.
 //!
 //! The knee lies between two neighbouring rates: the last at which p90 is at most twice what it is at the lowest rate, and
 //! the first above it. Where too few requests were sent for a p90, the median takes its place.
+
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -11,9 +14,9 @@ use crate::load::knee::{Kept, Load, Measured, Reuse};
 use crate::plan::Role;
 use crate::record::LegNote;
 use crate::report::data::{Data, Entry};
-use crate::report::table::{Cell, Column, Table};
 use crate::report::units;
 use crate::stats::{Interval, quantile, sorted};
+pub(in crate::report) use table::{is_tabled, table};
 
 /// A server under load, at one rate or more.
 #[derive(Debug)]
@@ -246,168 +249,5 @@ fn is_given(data: &Data, log: usize) -> bool {
     of.label != of.path && of.label.parse::<f64>().is_err()
 }
 
-/// Whether several logs have a row each in the table of rates, which then says the most of them.
-pub(in crate::report) fn is_tabled(data: &Data) -> bool {
-    data.is_labelled() && Rates::all(data).iter().any(|server| server.steps.len() >= 2)
-}
-
-/// A row for each rate; empty unless a server was measured at two, or its knee was searched for.
-pub(in crate::report) fn table(data: &Data) -> Table {
-    let servers = Rates::all(data);
-    let is_several = servers.iter().any(|server| server.steps.len() >= 2 || server.arm.is_some());
-    let mut columns = vec![
-        Column::number("requests_per_second", "requests/s"),
-        Column::number("samples", "n"),
-        Column::number("failed", "failed"),
-        Column::number("ttft_from_due_p50_ns", "p50"),
-        Column::number("ttft_from_due_p90_ns", "p90"),
-        Column::number("ttft_from_due_p99_ns", "p99"),
-        Column::number("ttft_from_due_p50_interval_95_ns", "95 % of p50"),
-    ];
-    let has_limits = servers.iter().any(|server| server.steps.iter().any(|step| step.kept.is_some()));
-    let is_search = servers.iter().any(|server| server.arm.is_some());
-    if has_limits {
-        columns
-            .extend([Column::number("kept_share", "kept"), Column::number("kept_share_interval_95", "95 % of kept")]);
-    }
-    if is_search {
-        columns.insert(1, Column::number("ceiling_share", "of burst"));
-        // A terminal has no room for both intervals.
-        let p50 = columns.iter_mut().find(|column| column.key == "ttft_from_due_p50_interval_95_ns");
-        p50.into_iter().for_each(|column| *column = column.detail());
-    }
-    let row = |step: &Step| {
-        let mut cells =
-            vec![Cell::Number(step.per_second), Cell::Count(step.times.len() as u64), Cell::Count(step.failed as u64)];
-        if is_search {
-            cells.insert(1, Cell::known(step.of_ceiling, Cell::Share));
-        }
-        cells.extend(SHOWN.map(|(p, _)| Cell::known(step.quantile(p), Cell::Time)));
-        cells.push(Cell::known(step.interval(0.5), |i| Cell::Times(i.low, i.high)));
-        if has_limits {
-            cells.push(Cell::known(step.kept, |kept| Cell::Share(kept.share())));
-            cells.push(Cell::known(step.kept, |kept| Cell::Shares(kept.interval.low, kept.interval.high)));
-        }
-        cells
-    };
-    let is_named = servers.iter().any(|server| !server.server.is_empty());
-    let has_arms = servers.iter().any(|server| server.arm == Some(Reuse::Nothing));
-    let named = |server: &Rates, mut row: Vec<Cell>| {
-        if has_arms {
-            let arm = server.arm.map(|arm| if arm == Reuse::Usual { "with" } else { "without" });
-            row.insert(0, Cell::known(arm, |arm| Cell::Words(arm.into())));
-        }
-        if is_named {
-            row.insert(0, Cell::Words(server.server.clone()));
-        }
-        row
-    };
-    let rows = servers.iter().flat_map(|server| server.steps.iter().map(|step| named(server, row(step))));
-    let rows = if is_several { rows.collect() } else { Vec::new() };
-    if has_arms {
-        columns.insert(0, Column::words("cache", "cache").whole());
-    }
-    if is_named {
-        columns.insert(0, Column::words("server", "server"));
-    }
-    let title = "Load at several rates: ttft_from_due, from the scheduled moment on".into();
-    Table { name: "rates", title, is_detail: false, columns, rows }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::fixture::{data, jsonl, load, only};
-    use crate::report::{Report, text};
-
-    const RATES: [f64; 5] = [4.0, 10.0, 18.0, 26.0, 32.0];
-
-    fn at(per_second: f64) -> String {
-        jsonl(&load(&format!("load {per_second}"), per_second, 300))
-    }
-
-    fn one_log() -> Data {
-        data(&[("load", RATES.map(at).concat())])
-    }
-
-    #[test]
-    fn sessions_of_one_log_and_logs_named_by_their_rate_have_the_same_curve() {
-        let labels = RATES.map(|rate| rate.to_string());
-        let logs: Vec<(&str, String)> = labels.iter().map(String::as_str).zip(RATES.map(at)).collect();
-        for data in [one_log(), data(&logs)] {
-            let [server] = &Rates::all(&data)[..] else { panic!("one server") };
-            let asked: Vec<f64> = server.steps.iter().map(|step| step.per_second).collect();
-            assert_eq!(asked.len(), RATES.len());
-            // A Poisson schedule of 300 requests is off by 6 %.
-            assert!(asked.iter().zip(RATES).all(|(found, asked)| (found / asked - 1.0).abs() < 0.25), "{asked:?}");
-            let knee = server.knee().expect("a server that takes 33 a second has one");
-            assert!(knee.low > 9.0 && knee.high < 36.0, "{knee:?}");
-            assert!(
-                Report::of(&data).findings[0].starts_with("The knee lies between "),
-                "{:?}",
-                Report::of(&data).findings
-            );
-        }
-    }
-
-    #[test]
-    fn each_step_of_one_session_is_a_rate_of_its_own() {
-        let mut rows = load("steps", 10.0, 400);
-        // 20 seconds at what is 10 a second here, then the same requests in half the time.
-        let note = serde_json::json!({
-            "workload": "mix", "arrivals": "poisson at 10:20s,20 a second", "seed": 1, "shard": {"index": 0, "count": 1},
-            "processors": 2, "legs": [{"from": 10.0, "to": 10.0, "seconds": 20.0}, {"from": 20.0, "to": 20.0}],
-        });
-        rows[0].conditions.as_mut().unwrap().load = Some(serde_json::from_value(note).unwrap());
-        for row in &mut rows {
-            row.sample.stamps.start_ns = Some(0);
-            let due = row.sample.stamps.due_ns.unwrap();
-            let late = due.saturating_sub(20_000_000_000) / 2;
-            row.sample.stamps.due_ns = Some(due - late);
-            row.sample.stamps.sent_ns = row.sample.stamps.sent_ns.map(|sent| sent - late);
-            row.sample.stamps.first_token_ns = row.sample.stamps.first_token_ns.map(|first| first - late);
-        }
-        let data = only(&rows);
-        let [server] = &Rates::all(&data)[..] else { panic!("one server") };
-        let asked: Vec<f64> = server.steps.iter().map(|step| step.per_second).collect();
-        assert!(
-            asked.len() == 2 && (asked[0] / 10.0 - 1.0).abs() < 0.2 && (asked[1] / 20.0 - 1.0).abs() < 0.2,
-            "{asked:?}"
-        );
-        assert_eq!(table(&data).rows.len(), 2);
-    }
-
-    #[test]
-    fn servers_with_names_have_a_curve_each() {
-        let quick = [4.0, 10.0].map(at);
-        let logs = [("vllm", quick[0].clone()), ("vllm", quick[1].clone()), ("sglang", at(4.0)), ("sglang", at(10.0))];
-        let data = data(&logs);
-        let servers = Rates::all(&data);
-        let names: Vec<(&str, usize)> = servers.iter().map(|of| (of.server.as_str(), of.steps.len())).collect();
-        assert_eq!(names, [("vllm", 2), ("sglang", 2)]);
-        assert_eq!(servers[0].knee(), None, "two rates are no curve");
-        assert_eq!(table(&data).rows.len(), 4);
-    }
-
-    #[test]
-    fn a_server_that_keeps_up_has_no_knee_and_a_single_rate_no_table() {
-        let data = data(&[("load", [2.0, 3.0, 4.0].map(at).concat())]);
-        assert!(Rates::all(&data)[0].finding().is_some_and(|said| said.starts_with("No knee up to ")));
-        let single = only(&load("once", 4.0, 50));
-        assert!(table(&single).rows.is_empty());
-        assert!(Report::of(&single).figures.iter().all(|figure| figure.name != "load"));
-    }
-
-    #[test]
-    fn a_tail_that_so_few_requests_cannot_carry_is_not_drawn() {
-        let few = only(&[load("a", 4.0, 40), load("b", 8.0, 40)].concat());
-        let figure = Report::of(&few).figures.into_iter().find(|figure| figure.name == "load").expect("two rates");
-        let names: Vec<&str> = figure.series.iter().map(|series| series.name.as_str()).collect();
-        assert_eq!(names, ["p50", "p90"]);
-    }
-
-    #[test]
-    fn the_text_of_load_at_several_rates() {
-        insta::assert_snapshot!(text::write(&Report::of(&one_log())));
-    }
-}
+mod tests;
