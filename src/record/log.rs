@@ -44,8 +44,8 @@ pub struct Log {
     path: PathBuf,
     file: File,
     keys: Keys,
-    /// Where the row that was written last begins; `None` before the first, and where nothing can be written again.
-    last: Option<u64>,
+    /// The row that was written last, and where it begins; `None` before the first, and where nothing can be written again.
+    last: Option<(u64, Vec<u8>)>,
     /// Whether what stood in the file before is still there.
     untouched: bool,
 }
@@ -95,32 +95,33 @@ impl Log {
     /// [`LogError::Unwritable`].
     pub fn write(&mut self, row: &Row) -> Result<(), LogError> {
         self.begin()?;
-        let line = match self.keys {
-            Keys::Full => serde_json::to_vec(row),
-            Keys::Classic => match row.classic() {
-                Some(row) => serde_json::to_vec(&row),
-                None => return Ok(()),
-            },
-        };
-        let written = line.map_err(io::Error::other).and_then(|mut line| {
-            line.push(b'\n');
-            self.last = self.file.stream_position().ok();
+        let Some(line) = line(row, self.keys) else { return Ok(()) };
+        let written = line.and_then(|line| {
+            let at = self.file.stream_position().ok();
             self.file.write_all(&line)?;
+            self.last = at.map(|at| (at, line));
             self.file.flush()
         });
         written.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })
     }
 
-    /// Writes `row` in place of the one that was written last. What is no file keeps what it was given, and so does a
-    /// classic log.
+    /// Writes `row` in place of the one that was written last, which stays where there is no room for the other. What is no
+    /// file keeps what it was given, and so does a classic log.
     ///
     /// # Errors
     /// [`LogError::Unwritable`].
     pub fn rewrite(&mut self, row: &Row) -> Result<(), LogError> {
-        let Some(at) = self.last.filter(|_| self.keys == Keys::Full) else { return Ok(()) };
-        let back = self.file.seek(SeekFrom::Start(at));
-        back.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })?;
-        self.write(row)
+        let Some((at, before)) = self.last.take().filter(|_| self.keys == Keys::Full) else { return Ok(()) };
+        let Some(line) = line(row, self.keys) else { return Ok(()) };
+        let written = line.and_then(|line| {
+            let replaced = replace(&mut self.file, at, &before, &line);
+            let standing = if replaced.is_ok() { line } else { before };
+            // Of the other row nothing is to be left behind it.
+            self.file.set_len(at + standing.len() as u64)?;
+            self.last = Some((at, standing));
+            replaced
+        });
+        written.map_err(|reason| LogError::Unwritable { path: self.path.clone(), reason })
     }
 
     /// Nothing was to be written after all: leaves no file.
@@ -131,6 +132,29 @@ impl Log {
         let removed = is_file(&self.file).and_then(|is| if is { std::fs::remove_file(&self.path) } else { Ok(()) });
         removed.map_err(|reason| LogError::Unwritable { path: self.path, reason })
     }
+}
+
+/// A row as it stands in the file; `None` where it does not.
+fn line(row: &Row, keys: Keys) -> Option<io::Result<Vec<u8>>> {
+    let written = match keys {
+        Keys::Full => serde_json::to_vec(row),
+        Keys::Classic => serde_json::to_vec(&row.classic()?),
+    };
+    Some(written.map_err(io::Error::other).map(|mut line| {
+        line.push(b'\n');
+        line
+    }))
+}
+
+/// Writes `line` from `at` on, where `before` stands. Where that fails `before` is written again, which had room.
+fn replace(file: &mut (impl Write + Seek), at: u64, before: &[u8], line: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    let written = file.write_all(line).and_then(|()| file.flush());
+    if written.is_err() {
+        // What cannot be mended either is said by the first error.
+        let _ = file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(before));
+    }
+    written
 }
 
 /// Writes behind the end and takes it back. What is no file (a pipe, a terminal) is given nothing to read.
@@ -278,67 +302,4 @@ fn line_of(text: &[u8]) -> Result<Line, Unread> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::schema::ClassicRow;
-    use super::*;
-
-    const CLASSIC: &str = r#"{"run_index":1,"context_tokens":120938,"ttft_seconds":0.429}"#;
-
-    fn parse(text: &str) -> Result<Reading, LogError> {
-        Reading::parse(Path::new("a.jsonl"), text.as_bytes())
-    }
-
-    #[test]
-    fn a_classic_log_is_read() {
-        let reading = parse(&format!("{CLASSIC}\n\n{CLASSIC}\n")).unwrap();
-        assert_eq!(reading.lines.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 3]);
-        let row = ClassicRow { run_index: 1, context_tokens: 120_938, ttft_seconds: 0.429 };
-        assert_eq!(reading.lines[0].line, Line::Classic(row));
-        assert_eq!(reading.cut, None);
-    }
-
-    #[test]
-    fn a_log_cut_in_the_middle_of_a_line_is_read_up_to_there() {
-        let reading = parse(&format!("{CLASSIC}\n{}", &CLASSIC[..30])).unwrap();
-        assert_eq!((reading.lines.len(), reading.cut), (1, Some(2)));
-    }
-
-    #[test]
-    fn a_broken_line_in_the_middle_is_an_error_that_names_it() {
-        let error = parse(&format!("{}\n{CLASSIC}\n", &CLASSIC[..30])).unwrap_err();
-        assert!(error.to_string().starts_with("line 1 of a.jsonl is no row of a log"), "{error}");
-    }
-
-    #[test]
-    fn json_of_another_kind_is_no_log() {
-        assert!(matches!(parse("{\"a\":1}"), Err(LogError::NoRow { line: 1, .. })));
-    }
-
-    #[test]
-    fn a_newer_schema_is_refused() {
-        let error = parse(&format!(r#"{{"run_index":1,"schema":{},"x":1}}"#, SCHEMA_VERSION + 1)).unwrap_err();
-        assert!(matches!(error, LogError::Newer { line: 1, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_log_keeps_what_it_holds_until_the_first_request() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("benchmark.jsonl");
-        std::fs::write(&path, CLASSIC).unwrap();
-        let mut log = Log::prepare(&path, Keys::Classic).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), CLASSIC);
-        log.begin().unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
-    }
-
-    #[test]
-    fn a_full_disk_is_found_before_anything_is_sent() {
-        let error = Log::prepare(Path::new("/dev/full"), Keys::Full).unwrap_err();
-        assert!(error.to_string().contains("No space left"), "{error}");
-    }
-
-    #[test]
-    fn a_folder_is_no_log() {
-        assert!(Log::prepare(Path::new("/"), Keys::Full).is_err());
-    }
-}
+mod tests;
